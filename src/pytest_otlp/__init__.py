@@ -1,0 +1,1 @@
+"""A pytest run as OpenTelemetry data, while it runs."""

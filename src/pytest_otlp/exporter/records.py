@@ -1,0 +1,105 @@
+"""What the exporter sends, before it has a wire format: spans, log records and metrics as plain records.
+
+Times are nanoseconds since the Unix epoch. Attribute values are OpenTelemetry's: str, bool, int, float, or a
+sequence of one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple, TypeAlias, Union
+
+AttributeValue: TypeAlias = Union[str, bool, int, float, Sequence[str], Sequence[bool], Sequence[int], Sequence[float]]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+
+class Signal(Enum):
+    """An OTLP signal; the value is the path that OTLP/HTTP appends to a base endpoint (`v1/<value>`)."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+class SpanEvent(NamedTuple):
+    name: str
+    time: int
+    attributes: Attributes
+
+
+class Link(NamedTuple):
+    """A pointer to a span of another trace."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: Attributes
+
+
+class Span(NamedTuple):
+    """One finished span, in the only form in which it is ever sent."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    """Empty for a span without a parent."""
+    name: str
+    start: int
+    end: int
+    attributes: Attributes
+    error: str | None = None
+    """None leaves the status unset; a text (also an empty one) is status ERROR with that description."""
+    events: Sequence[SpanEvent] = ()
+    links: Sequence[Link] = ()
+    trace_state: str = ""
+
+
+class LogRecord(NamedTuple):
+    time: int
+    event_name: str
+    """Empty for a plain log record."""
+    severity: int
+    """SeverityNumber of the logs data model: 9 INFO, 13 WARN, 17 ERROR."""
+    body: str
+    attributes: Attributes
+    trace_id: bytes = b""
+    span_id: bytes = b""
+
+
+class NumberPoint(NamedTuple):
+    attributes: Attributes
+    value: int | float
+
+
+class HistogramPoint(NamedTuple):
+    attributes: Attributes
+    count: int
+    sum: float
+    min: float
+    max: float
+    bucket_counts: Sequence[int]
+    """One more than the bounds of the metric."""
+
+
+class MetricKind(Enum):
+    COUNTER = "counter"
+    UP_DOWN_COUNTER = "up-down counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(NamedTuple):
+    """A metric with its cumulative points; `start` and `time` hold for all of them."""
+
+    name: str
+    description: str
+    unit: str
+    kind: MetricKind
+    start: int
+    time: int
+    points: Sequence[NumberPoint | HistogramPoint]
+    bounds: Sequence[float] = ()
+    """Explicit bucket bounds, of a histogram only."""
+
+
+Record: TypeAlias = Union[Span, LogRecord, Metric]
