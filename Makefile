@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+BACKENDS ?=
+DIST ?= dist
 
 ifeq ($(OS),Windows_NT)
 BIN := $(VENV)/Scripts
@@ -10,13 +12,15 @@ else
 BIN := $(VENV)/bin
 endif
 STAMP := $(VENV)/.ready
-# What exists of the code; a checker that is given a missing folder fails.
-CODE := $(wildcard src tests demo benchmarks backends scripts noxfile.py)
+CODE := $(foreach path,src tests demo benchmarks backends scripts noxfile.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path)))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# By version, outside the checkout: made once for all checkouts.
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(ACTIONLINT_VERSION)/actionlint
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults soak coverage lint types format bench backends lock clean
+.PHONY: help setup demo test faults soak coverage lint types format workflows bench backends build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -63,11 +67,21 @@ format: $(STAMP) ## Mend style and format where that can be done
 	$(BIN)/ruff check --fix-only $(CODE)
 	$(BIN)/ruff format $(CODE)
 
+workflows: $(STAMP) ## Check the workflows of the continuous integration
+	$(BIN)/zizmor --offline --no-progress --quiet .github
+	@if command -v go >/dev/null; then $(MAKE) --quiet $(ACTIONLINT) && $(ACTIONLINT); else echo 'actionlint is left out: no Go here'; fi
+
+$(ACTIONLINT):
+	GOBIN=$(@D) go install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
+
 bench: $(STAMP) ## Measure what the plugin costs
 	$(BIN)/python benchmarks/run.py
 
-backends: $(STAMP) ## Build the real backends that tests/backends uses (needs Go; long the first time)
-	$(BIN)/python backends/build.py
+backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="collector jaeger" for some)
+	$(PYTHON) backends/build.py $(BACKENDS)
+
+build: $(STAMP) ## Build the source distribution, and the wheel from it
+	$(BIN)/python -m build --no-isolation --outdir $(DIST)
 
 # Not after the set-up, which may be impossible until the lock is right.
 lock: | $(BIN)/python ## Pin the development dependencies anew
@@ -76,5 +90,5 @@ lock: | $(BIN)/python ## Pin the development dependencies anew
 	$(LOCK) --group test --universal --python-version 3.10 --upgrade --resolution lowest-direct --output-file requirements/lowest.lock
 
 clean: ## Remove what was built, the virtual environment included
-	rm -rf $(VENV) .nox build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venvs .nox build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
