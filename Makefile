@@ -12,7 +12,7 @@ else
 BIN := $(VENV)/bin
 endif
 STAMP := $(VENV)/.ready
-CODE := $(foreach path,src tests demo benchmarks backends scripts noxfile.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path)))
+CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfile.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path))))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # By version, outside the checkout: made once for all checkouts.
 ACTIONLINT_VERSION := v1.7.12
