@@ -1,0 +1,63 @@
+"""TLS from the files that `OTEL_EXPORTER_OTLP_CERTIFICATE` and its like name."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+
+class TlsFiles(NamedTuple):
+    """Paths of PEM files; empty where there is none."""
+
+    certificate: str = ""
+    """The only authorities to trust; without it, those of the system."""
+    client_key: str = ""
+    client_certificate: str = ""
+
+
+class TlsFilesError(Exception):
+    """A file cannot be used; the message says which and why."""
+
+
+def client_context(files: TlsFiles, alpn: str) -> ssl.SSLContext:
+    """A context that verifies the server, and offers one protocol. Raises TlsFilesError."""
+    context = ssl.create_default_context(cafile=_certificate(files.certificate))
+    context.set_alpn_protocols([alpn])
+    if files.client_certificate:
+        try:
+            context.load_cert_chain(files.client_certificate, files.client_key or None, _no_password)
+        except OSError as error:
+            raise TlsFilesError(f"client certificate {files.client_certificate}: {_why(error)}") from error
+    return context
+
+
+def _certificate(path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:
+        raise TlsFilesError(f"certificate {path}: {_why(error)}") from error
+    return path
+
+
+def read_pem(path: str) -> bytes | None:
+    """A file's content, None for no path. Raises TlsFilesError."""
+    if not path:
+        return None
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise TlsFilesError(f"certificate {path}: {_why(error)}") from error
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL would ask at the terminal.
+    return ""
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"no usable PEM file ({error.reason or 'unknown format'})"
+    return error.strerror or "cannot be read"
