@@ -40,6 +40,8 @@ class Payload(NamedTuple):
     data: bytes | Sequence[Record]
     count: int
     """Records in it, as the endpoint counts them."""
+    consumed: int
+    """Input records that it stands for: `count` and those that were set aside among them."""
 
 
 class Encoded(NamedTuple):

@@ -1,0 +1,328 @@
+"""The vocabulary of a run: one immutable record a fact, and its form as one line of the journal.
+
+These are the only types that cross a process border: a worker puts `PhaseFacts` on its reports, the process that
+owns the run appends events to the journal, the exporter reads them. Times are nanoseconds since the Unix epoch,
+durations seconds. A line is a JSON array, the event's tag first and then its fields in order; a reader fills
+missing trailing fields with their defaults and ignores surplus ones, so that fields can be added at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, NamedTuple, TypeAlias, Union
+
+VERSION = 1
+"""Of the journal's format; raised when an old reader would misunderstand a new line."""
+
+
+class Failure(NamedTuple):
+    """An exception, as far as it is told to people."""
+
+    type: str
+    message: str
+    stacktrace: str
+
+
+class Case(NamedTuple):
+    """What is known of a test before it runs."""
+
+    path: str
+    line: int
+    """1-based; 0 where the item has no line."""
+    function: str
+    suite: str
+    description: str = ""
+    markers: tuple[str, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    group: str = ""
+
+
+class Fixture(NamedTuple):
+    """One setup or one teardown of a fixture."""
+
+    name: str
+    scope: str
+    start: int
+    end: int
+    teardown: bool
+    param: str
+    path: str
+    line: int
+    failure: Failure | None = None
+
+
+class SpanEventFact(NamedTuple):
+    """An event that a test added to its span."""
+
+    name: str
+    time: int
+    attributes: dict[str, Any]
+
+
+class SpanFacts(NamedTuple):
+    """What a test said to its current span during one phase."""
+
+    attributes: dict[str, Any]
+    events: tuple[SpanEventFact, ...] = ()
+    error: str | None = None
+    """None where the test set no error status."""
+
+
+class Phase(NamedTuple):
+    """One finished phase of a test."""
+
+    when: str
+    outcome: str
+    """The report's: passed, failed, skipped, or a plugin's own (rerun)."""
+    category: str
+    """Under which pytest's summary counts the report; empty where it does not."""
+    start: int
+    end: int
+    duration: float
+    failure: Failure | None = None
+    reason: str = ""
+    fixtures: tuple[Fixture, ...] = ()
+    span: SpanFacts | None = None
+    properties: tuple[tuple[str, Any], ...] = ()
+    output: tuple[tuple[str, str], ...] = ()
+    """(`stdout`, `stderr` or `log`, text), already cut."""
+
+
+class SessionStarted(NamedTuple):
+    """The first line of every journal."""
+
+    version: int
+    time: int
+    trace_id: str
+    parent_id: str
+    """The span id of the run's parent in hex; empty for a new trace."""
+    trace_state: str
+    run_id: str
+    name: str
+    suite: str
+    resource: dict[str, str | int]
+    detail: str
+    workers: int
+    """Of xdist at the start; 0 without it."""
+
+
+class FileCollected(NamedTuple):
+    """A file whose collection took long."""
+
+    path: str
+    worker: str
+    start: int
+    end: int
+
+
+class CollectFailed(NamedTuple):
+    """A collector (file, class, package) that could not be collected."""
+
+    nodeid: str
+    worker: str
+    start: int
+    end: int
+    failure: Failure
+
+
+class TestsCollected(NamedTuple):
+    """How many tests the run will execute, as soon as the process that owns it knows."""
+
+    time: int
+    tests: int
+
+
+class CollectionFinished(NamedTuple):
+    """Collection as the process that did it saw it."""
+
+    worker: str
+    start: int
+    end: int
+    deselected: int
+
+
+class TestStarted(NamedTuple):
+    """A test (every attempt of it) is about to run."""
+
+    key: int
+    """Names the test in the events that follow; unique in a journal."""
+    nodeid: str
+    time: int
+    case: Case | None = None
+    """None where another process knows it; it then comes with the first phases."""
+
+
+class PhasesFinished(NamedTuple):
+    """Phases of one attempt, in order; those of a quick test all in one event."""
+
+    key: int
+    attempt: int
+    worker: str
+    last: bool
+    """The attempt is over."""
+    phases: tuple[Phase, ...]
+    case: Case | None = None
+
+
+class TestCrashed(NamedTuple):
+    """A worker died while it ran this test."""
+
+    key: int
+    worker: str
+    time: int
+    message: str
+
+
+class SessionFinished(NamedTuple):
+    """The last line of a journal whose run came to an end of its own."""
+
+    time: int
+    exit_code: int
+    warnings: int
+    failure: Failure | None
+    dropped: int
+    """Facts that could not be written."""
+
+
+Event: TypeAlias = Union[
+    SessionStarted,
+    FileCollected,
+    CollectFailed,
+    TestsCollected,
+    CollectionFinished,
+    TestStarted,
+    PhasesFinished,
+    TestCrashed,
+    SessionFinished,
+]
+
+_TAGS: dict[type[Event], str] = {
+    SessionStarted: "run",
+    FileCollected: "file",
+    CollectFailed: "bad",
+    TestsCollected: "tests",
+    CollectionFinished: "coll",
+    TestStarted: "start",
+    PhasesFinished: "done",
+    TestCrashed: "crash",
+    SessionFinished: "end",
+}
+_encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
+def encode(event: Event) -> str:
+    """One line, newline included. Text is escaped to ASCII, so that a lone surrogate survives."""
+    return _encode((_TAGS[type(event)], *event)) + "\n"
+
+
+def encode_phase(phase: Phase) -> str:
+    """One element of `PhasesFinished.phases`."""
+    return _encode(phase)
+
+
+def encode_plain_phase(when: str, outcome: str, category: str, start: int, end: int, duration: float) -> str:
+    """The same as `encode_phase` for a phase of which no more is known, in a fifth of the time.
+
+    Every passing test pays for three of them. The texts are pytest's own words and need no escaping.
+    """
+    return f'["{when}","{outcome}","{category}",{start},{end},{duration}]'
+
+
+def encode_phases(key: int, attempt: int, worker: str, phases: Iterable[str], *, last: bool, case: str = "null") -> str:
+    """The line of a `PhasesFinished`, from phases (and a case) that are encoded already."""
+    flag = "true" if last else "false"
+    return f'["done",{key},{attempt},{quoted(worker)},{flag},[{",".join(phases)}],{case}]\n'
+
+
+def encode_case(case: Case) -> str:
+    return _encode(case)
+
+
+def decode(line: str | bytes) -> Event | None:
+    """The event of one line; None for a tag of a later version.
+
+    Raises:
+        ValueError: the line is no event: torn, or not of this format.
+    """
+    match json.loads(line):
+        case [str(tag), *fields]:
+            reader = _READERS.get(tag)
+            try:
+                return reader(fields) if reader else None
+            except (TypeError, IndexError) as error:
+                raise ValueError(f"not a journal line: {error}") from error
+    raise ValueError("not a journal line")
+
+
+def failure_of(fields: list[Any] | None) -> Failure | None:
+    return Failure(*fields[:3]) if fields else None
+
+
+def case_of(fields: list[Any] | None) -> Case | None:
+    if not fields:
+        return None
+    path, line, function, suite, description, markers, parameters, group = fields[:8]
+    return Case(
+        path, line, function, suite, description, tuple(markers), tuple((n, v) for n, v in parameters), group
+    )
+
+
+def fixture_of(fields: list[Any]) -> Fixture:
+    return Fixture(*fields[:8], failure_of(fields[8]))
+
+
+def span_facts_of(fields: list[Any] | None) -> SpanFacts | None:
+    if not fields:
+        return None
+    attributes, events, error = fields[:3]
+    return SpanFacts(attributes, tuple(SpanEventFact(*event[:3]) for event in events), error)
+
+
+def _phase(fields: list[Any]) -> Phase:
+    if len(fields) == 6:
+        return Phase(*fields)
+    failure, reason, fixtures, span, properties, output = fields[6:12]
+    return Phase(
+        *fields[:6],
+        failure=failure_of(failure),
+        reason=reason,
+        fixtures=tuple(map(fixture_of, fixtures)),
+        span=span_facts_of(span),
+        properties=tuple((name, value) for name, value in properties),
+        output=tuple((stream, text) for stream, text in output),
+    )
+
+
+def _phases_finished(fields: list[Any]) -> PhasesFinished:
+    key, attempt, worker, last, phases = fields[:5]
+    case = case_of(fields[5]) if len(fields) > 5 else None
+    return PhasesFinished(key, attempt, worker, last, tuple(map(_phase, phases)), case)
+
+
+def _test_started(fields: list[Any]) -> TestStarted:
+    return TestStarted(*fields[:3], case_of(fields[3]) if len(fields) > 3 else None)
+
+
+def _collect_failed(fields: list[Any]) -> CollectFailed:
+    nodeid, worker, start, end, failure = fields[:5]
+    return CollectFailed(nodeid, worker, start, end, Failure(*failure[:3]))
+
+
+def _session_finished(fields: list[Any]) -> SessionFinished:
+    time, exit_code, warnings, failure, dropped = fields[:5]
+    return SessionFinished(time, exit_code, warnings, failure_of(failure), dropped)
+
+
+_READERS = {
+    "run": lambda fields: SessionStarted(*fields[:11]),
+    "file": lambda fields: FileCollected(*fields[:4]),
+    "bad": _collect_failed,
+    "tests": lambda fields: TestsCollected(*fields[:2]),
+    "coll": lambda fields: CollectionFinished(*fields[:4]),
+    "start": _test_started,
+    "done": _phases_finished,
+    "crash": lambda fields: TestCrashed(*fields[:4]),
+    "end": _session_finished,
+}

@@ -1,0 +1,84 @@
+"""The run's events as log records: what has begun, what is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pytest_otlp import semconv
+from pytest_otlp.events import Event, SessionStarted, TestStarted
+from pytest_otlp.exporter.records import AttributeValue, LogRecord
+from pytest_otlp.exporter.run import Attempt, Final, SessionClosed
+from pytest_otlp.exporter.spans import Trace, test_id
+
+INFO = 9
+ERROR = 17
+"""SeverityNumber of the logs data model."""
+_EVENT_NAME = "event.name"
+"""Loki and others drop the record's own event name: it stands among the attributes too."""
+
+
+def started(trace: Trace, event: Event) -> Iterable[LogRecord]:
+    """The records of what an event says has begun."""
+    match event:
+        case SessionStarted():
+            attributes: dict[str, AttributeValue] = {semconv.SUITE_NAME: event.suite}
+            yield _record(trace, event.time, semconv.EVENT_RUN_STARTED, INFO, "run started", attributes, trace.root_id)
+        case TestStarted():
+            yield _case_started(trace, event)
+
+
+def _case_started(trace: Trace, event: TestStarted) -> LogRecord:
+    attributes: dict[str, AttributeValue] = {semconv.CASE_NAME: event.nodeid}
+    if event.case is not None:
+        attributes[semconv.SUITE_NAME] = event.case.suite
+    own_id = test_id(trace.session, "", event.nodeid, 1) if not trace.session.workers else b""
+    return _record(
+        trace, event.time, semconv.EVENT_CASE_STARTED, INFO, f"{event.nodeid} started", attributes, own_id
+    )
+
+
+def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
+    """The records of what became final."""
+    match final:
+        case Attempt():
+            yield _case_finished(trace, final)
+        case SessionClosed():
+            attributes: dict[str, AttributeValue] = {
+                semconv.SUITE_NAME: trace.session.suite,
+                semconv.SUITE_RUN_STATUS: final.status,
+            }
+            severity = INFO if final.status == "success" else ERROR
+            body = f"run finished: {final.status}"
+            yield _record(trace, final.end, semconv.EVENT_RUN_FINISHED, severity, body, attributes, trace.root_id)
+
+
+def _case_finished(trace: Trace, attempt: Attempt) -> LogRecord:
+    status = semconv.RESULT_STATUS.get(attempt.outcome, "pass")
+    attributes: dict[str, AttributeValue] = {
+        semconv.CASE_NAME: attempt.nodeid,
+        semconv.CASE_RESULT_STATUS: status,
+        semconv.OUTCOME: attempt.outcome,
+        semconv.ATTEMPT: attempt.number,
+    }
+    if attempt.case is not None:
+        attributes[semconv.SUITE_NAME] = attempt.case.suite
+    if attempt.worker:
+        attributes[semconv.WORKER] = attempt.worker
+    if attempt.failure is not None and attempt.failure.type:
+        attributes[semconv.ERROR_TYPE] = attempt.failure.type
+    severity = ERROR if status in ("fail", "error") else INFO
+    own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number)
+    body = f"{attempt.nodeid} {attempt.outcome}"
+    return _record(trace, attempt.end, semconv.EVENT_CASE_FINISHED, severity, body, attributes, own_id)
+
+
+def _record(
+    trace: Trace,
+    time: int,
+    name: str,
+    severity: int,
+    body: str,
+    attributes: dict[str, AttributeValue],
+    own_id: bytes,
+) -> LogRecord:
+    return LogRecord(time, name, severity, body, {**attributes, _EVENT_NAME: name}, trace.trace_id, own_id)

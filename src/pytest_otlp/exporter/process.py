@@ -1,0 +1,162 @@
+"""The exporter's process: follows the journal of a run until it is over or its process is gone, then delivers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pytest_otlp.exporter.delivery import Sender
+from pytest_otlp.exporter.endpoint import transport_for
+from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
+from pytest_otlp.exporter.progress import Progress
+from pytest_otlp.exporter.records import Attributes, Signal
+from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
+from pytest_otlp.exporter.transport import Transport
+from pytest_otlp.journal import JournalReader
+
+POLL = 0.04
+"""s between two looks at the journal."""
+_LAST_WORDS = 0.2
+"""s of the exit timeout for counting and saying how it ended."""
+_COUNTED_A_SECOND = 20_000_000
+"""Bytes of a journal that can at least be read and counted in a second."""
+
+
+class Parent:
+    """The process that runs the tests."""
+
+    def __init__(self, pid: int) -> None:
+        """`pid`: its process id."""
+        self._pid = pid
+        self.silent = threading.Event()
+        """It closed our standard input, or ended."""
+        threading.Thread(target=self._listen, name="otlp-parent", daemon=True).start()
+
+    def _listen(self) -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        self.silent.set()
+
+    @property
+    def over(self) -> bool:
+        """No more lines come. A process that a test forked may hold our standard input open beyond the parent's end."""
+        return self.silent.is_set() or (hasattr(os, "getppid") and sys.platform != "win32" and os.getppid() != self._pid)
+
+
+class Following:
+    """Reads a journal as it grows, and hurries when its run is over."""
+
+    def __init__(self, exporter: Exporter, senders: Senders, reader: JournalReader, exit_timeout: float) -> None:
+        self._exporter = exporter
+        self._senders = senders
+        self._reader = reader
+        self._exit_timeout = exit_timeout
+        self._deadline: float | None = None
+
+    def until_over(self, parent: Parent) -> None:
+        while not self._exporter.run.closed:
+            over = parent.over or self._deadline is not None
+            if over:
+                self._hurry()
+            read = self._read()
+            self._exporter.tick(live=not over)
+            if over and read is None:
+                self._exporter.abandon(time.time_ns())
+            elif not read:
+                parent.silent.wait(POLL) if not over else time.sleep(POLL)
+        self._hurry()
+
+    def _read(self) -> bool | None:
+        """Takes the next lines; False where the endpoint is behind, None at the journal's present end."""
+        if self._exporter.busy:
+            return False
+        lines = self._reader.lines()
+        for line in lines or ():
+            self._exporter.take(line)
+        return None if lines is None else bool(lines)
+
+    def _hurry(self) -> None:
+        now = time.monotonic()
+        if self._deadline is None:
+            counting = self._reader.behind / _COUNTED_A_SECOND
+            self._deadline = now + max(0.1, self._exit_timeout - _LAST_WORDS - counting)
+            for sender in self._senders.all:
+                sender.hurry(self._deadline)
+        elif now >= self._deadline:
+            self._senders.traces.give_up("the exit timeout is over")
+
+    def deliver(self) -> Outcome:
+        """Waits for the senders, at most until the deadline."""
+        self._exporter.close()
+        assert self._deadline is not None
+        for sender in self._senders.all:
+            sender.join(self._deadline)
+        return self._exporter.outcome()
+
+
+def senders_for(transport: Transport, progress: Progress, settings: Mapping[str, Any]) -> Senders:
+    timeout = float(settings["timeout"])
+
+    def sender(signal: Signal) -> Sender:
+        return Sender(signal, transport, timeout)
+
+    return Senders(
+        Sender(Signal.TRACES, transport, timeout, progress.settle),
+        MetricsSignal(sender(Signal.METRICS)) if settings["metrics"] else None,
+        LogsSignal(sender(Signal.LOGS)) if settings["logs"] else None,
+    )
+
+
+class _Detection(threading.Thread):
+    """Finds out where we are (git may take a while) while the rest gets ready."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(name="otlp-resource", daemon=True)
+        self._root = root
+        self._found: Attributes = {}
+        self.start()
+
+    def run(self) -> None:
+        from pytest_otlp.resource import detect  # noqa: PLC0415
+
+        self._found = detect(root=self._root, env=os.environ)
+
+    def result(self) -> Attributes:
+        self.join()
+        return self._found
+
+
+def follow(settings: Mapping[str, Any]) -> None:
+    """Does all the work, says how it ended on standard output, and ends this process."""
+    parent = Parent(settings["parent"])
+    detection = _Detection(Path(settings["root"]))
+    journal = Path(settings["journal"])
+    progress = Progress(journal)
+    senders = senders_for(transport_for(settings, os.environ), progress, settings)
+    exporter = Exporter(senders, progress, detection.result)
+    following = Following(exporter, senders, JournalReader(journal), settings["exit_timeout"])
+    following.until_over(parent)
+    outcome = following.deliver()
+    if not outcome.kept:
+        progress.remove()
+        journal.unlink(missing_ok=True)
+    _say(outcome)
+
+
+def _say(outcome: Outcome) -> None:
+    words = {
+        "tests": outcome.tests,
+        "spans": [outcome.produced, outcome.delivered, outcome.rejected, outcome.kept],
+        "problem": outcome.problem,
+        "notices": outcome.notices,
+    }
+    try:
+        os.write(1, json.dumps(words).encode("ascii"))
+    finally:
+        os._exit(0)

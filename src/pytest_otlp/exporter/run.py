@@ -1,0 +1,259 @@
+"""The run as its events tell it. No pytest, no OpenTelemetry, no clock, no environment.
+
+`Run.apply` takes events in the order of the journal and returns what became final with each: from that, spans,
+metrics and logs are made. What is final is forgotten here, so that memory is bounded by what is in flight.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias, Union
+
+from pytest_otlp.events import (
+    Case,
+    CollectFailed,
+    CollectionFinished,
+    Event,
+    Failure,
+    FileCollected,
+    Phase,
+    PhasesFinished,
+    SessionFinished,
+    SessionStarted,
+    TestCrashed,
+    TestsCollected,
+    TestStarted,
+)
+
+_BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
+"""What a test is called whose phases were counted differently: the first of these among them."""
+
+
+class Attempt(NamedTuple):
+    """One attempt of a test that is over."""
+
+    nodeid: str
+    worker: str
+    number: int
+    case: Case | None
+    phases: tuple[Phase, ...]
+    start: int
+    end: int
+    outcome: str
+    failure: Failure | None
+    failed_phase: str
+    flaky: bool
+
+
+class RunningTest(NamedTuple):
+    """A test that is under way."""
+
+    nodeid: str
+    worker: str
+    number: int
+    case: Case | None
+    start: int
+
+
+class SessionClosed(NamedTuple):
+    """The end of the run, with everything that was counted."""
+
+    end: int
+    exit_code: int | None
+    """None where the process died."""
+    status: str
+    failure: Failure | None
+    counts: Counter[str]
+    """By the categories of pytest's summary."""
+    collected: int
+    deselected: int
+    warnings: int
+
+
+Final: TypeAlias = Union[Attempt, FileCollected, CollectFailed, CollectionFinished, SessionClosed]
+
+
+class _Open:
+    """A test of which the last word is not yet spoken."""
+
+    __slots__ = ("case", "nodeid", "number", "phases", "start", "worker")
+
+    def __init__(self, started: TestStarted) -> None:
+        self.nodeid = started.nodeid
+        self.case = started.case
+        self.start = started.time
+        self.worker = ""
+        self.number = 1
+        self.phases: list[Phase] = []
+
+
+class Run:
+    """A run so far."""
+
+    def __init__(self) -> None:
+        self.session: SessionStarted | None = None
+        self.counts: Counter[str] = Counter()
+        self.tests = 0
+        """Attempts that are over."""
+        self.collected: int | None = None
+        self.closed = False
+        self.last_progress = 0
+        self._deselected: dict[str, int] = {}
+        self._unfinished: dict[str, CollectionFinished] = {}
+        self._open: dict[int, _Open] = {}
+        self._latest = 0
+
+    def apply(self, event: Event) -> Iterable[Final]:
+        """Takes the next event; what became final with it."""
+        match event:
+            case PhasesFinished():
+                return self._phases(event)
+            case TestStarted():
+                self._open[event.key] = _Open(event)
+            case TestCrashed():
+                return self._crashed(event)
+            case FileCollected():
+                return self._collecting(event)
+            case CollectFailed():
+                self.counts["error"] += 1
+                return self._collecting(event)
+            case CollectionFinished():
+                self._deselected[event.worker] = event.deselected
+                self._unfinished.pop(event.worker, None)
+                return (event,)
+            case TestsCollected():
+                self.collected = event.tests
+            case SessionStarted():
+                self.session = event
+            case SessionFinished():
+                return self._finished(event)
+        return ()
+
+    @property
+    def running(self) -> Iterable[RunningTest]:
+        return [RunningTest(test.nodeid, test.worker, test.number, test.case, test.start) for test in self._open.values()]
+
+    @property
+    def active(self) -> int:
+        return len(self._open)
+
+    def abandon(self, time: int) -> Iterable[Final]:
+        """Closes a run whose process died without a word; `time` is when that was noticed."""
+        if self.closed or self.session is None:
+            return ()
+        return [*self._interrupt_all(time), *self._unfinished.values(), self._close(time, None, "aborted", None, 0)]
+
+    def _collecting(self, event: FileCollected | CollectFailed) -> Iterable[Final]:
+        """The span of a collection whose process dies in it must still come, for its children hang below it."""
+        known = self._unfinished.get(event.worker)
+        start = min(event.start, known.start) if known else event.start
+        end = max(event.end, known.end) if known else event.end
+        self._unfinished[event.worker] = CollectionFinished(event.worker, start, end, 0)
+        self._latest = max(self._latest, end)
+        return (event,)
+
+    def _phases(self, event: PhasesFinished) -> Iterable[Final]:
+        test = self._open.get(event.key)
+        if test is None:
+            return ()
+        test.worker, test.number = event.worker, event.attempt
+        test.case = test.case or event.case
+        test.phases += event.phases
+        for phase in event.phases:
+            if phase.category:
+                self.counts[phase.category] += 1
+        if not event.last:
+            return ()
+        attempt = self._attempt(test)
+        if attempt.outcome == "rerun":
+            test.phases, test.number, test.start = [], test.number + 1, attempt.end
+        else:
+            del self._open[event.key]
+        return (attempt,)
+
+    def _attempt(self, test: _Open) -> Attempt:
+        phases = tuple(test.phases)
+        outcome = outcome_of(phase.category for phase in phases)
+        failed = next((phase for phase in phases if phase.failure is not None), None)
+        return self._final(
+            test,
+            start=min(phase.start for phase in phases),
+            end=max(phase.end for phase in phases),
+            outcome=outcome,
+            failure=failed.failure if failed else None,
+            failed_phase=failed.when if failed else "",
+        )
+
+    def _final(
+        self, test: _Open, *, start: int, end: int, outcome: str, failure: Failure | None, failed_phase: str
+    ) -> Attempt:
+        self.tests += 1
+        self.last_progress = self._latest = max(self._latest, end)
+        return Attempt(
+            nodeid=test.nodeid,
+            worker=test.worker,
+            number=test.number,
+            case=test.case,
+            phases=tuple(test.phases),
+            start=start,
+            end=end,
+            outcome=outcome,
+            failure=failure,
+            failed_phase=failed_phase,
+            flaky=test.number > 1 and outcome == "passed",
+        )
+
+    def _crashed(self, event: TestCrashed) -> Iterable[Final]:
+        test = self._open.pop(event.key, None)
+        if test is None:
+            return ()
+        test.worker = event.worker or test.worker
+        self.counts["failed"] += 1
+        return (self._cut_short(test, event.time, "crashed", Failure("worker_crashed", event.message, "")),)
+
+    def _cut_short(self, test: _Open, time: int, outcome: str, failure: Failure | None) -> Attempt:
+        start = min([test.start, *(phase.start for phase in test.phases)])
+        end = max([start, time, *(phase.end for phase in test.phases)])
+        return self._final(test, start=start, end=end, outcome=outcome, failure=failure, failed_phase="")
+
+    def _interrupt_all(self, time: int) -> list[Final]:
+        tests, self._open = self._open, {}
+        return [self._cut_short(test, time, "interrupted", None) for test in tests.values() if _began(test)]
+
+    def _finished(self, event: SessionFinished) -> Iterable[Final]:
+        interrupted = self._interrupt_all(event.time)
+        status = status_of(event.exit_code)
+        collections = self._unfinished.values()
+        return [*interrupted, *collections, self._close(event.time, event.exit_code, status, event.failure, event.warnings)]
+
+    def _close(
+        self, time: int, exit_code: int | None, status: str, failure: Failure | None, warnings: int
+    ) -> SessionClosed:
+        self.closed = True
+        return SessionClosed(
+            end=max(time, self._latest),
+            exit_code=exit_code,
+            status=status,
+            failure=failure,
+            counts=self.counts,
+            collected=self.collected or 0,
+            deselected=max(self._deselected.values(), default=0),
+            warnings=warnings,
+        )
+
+
+def _began(test: _Open) -> bool:
+    """An attempt after a rerun counts as begun only when something of it is known."""
+    return test.number == 1 or bool(test.phases)
+
+
+def outcome_of(categories: Iterable[str]) -> str:
+    """The one word for a test from how pytest's summary counts its phases; a plugin's own word where there is no other."""
+    found = [category for category in categories if category]
+    return next((word for word in _BY_GRAVITY if word in found), found[0] if found else "passed")
+
+
+def status_of(exit_code: int) -> str:
+    """`test.suite.run.status` for an exit code of pytest (pytest.ExitCode)."""
+    return {0: "success", 2: "aborted", 5: "skipped"}.get(exit_code, "failure")

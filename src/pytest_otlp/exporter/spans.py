@@ -1,0 +1,334 @@
+"""Spans of what is final in a run: a pure function of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pytest_otlp import ids, semconv
+from pytest_otlp.events import (
+    Case,
+    CollectFailed,
+    CollectionFinished,
+    Failure,
+    FileCollected,
+    Fixture,
+    Phase,
+    SessionStarted,
+)
+from pytest_otlp.exporter.records import Attributes, AttributeValue, Span, SpanEvent
+from pytest_otlp.exporter.run import Attempt, Final, RunningTest, SessionClosed
+
+SHORTEST = 1_000
+"""ns: Jaeger flags shorter spans, and its page can show no less."""
+_FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
+_SPAN_ID_BYTES = 8
+
+
+class Trace(NamedTuple):
+    """What all spans of a run share."""
+
+    session: SessionStarted
+    trace_id: bytes
+    root_id: bytes
+
+    @classmethod
+    def of(cls, session: SessionStarted) -> Trace:
+        return cls(session, bytes.fromhex(session.trace_id), span_id(session, ids.ROOT))
+
+    def span(
+        self,
+        own_id: bytes,
+        parent_id: bytes,
+        name: str,
+        times: tuple[int, int],
+        attributes: Attributes,
+        error: str | None = None,
+        events: Sequence[SpanEvent] = (),
+    ) -> Span:
+        start, end = times
+        return Span(
+            self.trace_id,
+            own_id,
+            parent_id,
+            name,
+            start,
+            max(end, start + SHORTEST),
+            attributes,
+            error,
+            events,
+            (),
+            self.session.trace_state,
+        )
+
+
+def span_id(session: SessionStarted, kind: str, *parts: str) -> bytes:
+    return ids.span_id(session.run_id, kind, *parts).to_bytes(_SPAN_ID_BYTES, "big")
+
+
+def spans_of(trace: Trace, final: Final) -> list[Span]:
+    """The spans that are final with this part of the run."""
+    match final:
+        case Attempt():
+            return _attempt(trace, final)
+        case FileCollected():
+            return [_file(trace, final)]
+        case CollectFailed():
+            return [_collect_failed(trace, final)]
+        case CollectionFinished():
+            return [_collection(trace, final)]
+        case SessionClosed():
+            return [_root(trace, final)]
+
+
+def span_count(trace: Trace, final: Final) -> int:
+    """`len(spans_of(trace, final))`, without making them."""
+    if not isinstance(final, Attempt) or trace.session.detail == "tests":
+        return 1
+    return 1 + len(final.phases) + sum(len(phase.fixtures) for phase in final.phases)
+
+
+def marker(trace: Trace, tests: int | None) -> Span:
+    """The marker of the start: named exactly like the root and beside it, so that lists show the run from the first moment.
+
+    Tempo keeps the name of the first parentless span of a trace for good, Jaeger that of the one that starts first.
+    """
+    session = trace.session
+    attributes: dict[str, AttributeValue] = {
+        semconv.SUITE_NAME: session.suite,
+        semconv.SUITE_RUN_STATUS: semconv.IN_PROGRESS,
+    }
+    if tests is not None:
+        attributes[semconv.TESTS_COLLECTED] = tests
+    start = session.time + SHORTEST
+    own_id = span_id(session, ids.MARKER)
+    return trace.span(own_id, _parent_of_run(session), session.name, (start, start + SHORTEST), attributes)
+
+
+def running_marker(trace: Trace, test: RunningTest) -> Span:
+    """The marker of a test that takes long: a child of its span to come, without a result that a query would count."""
+    own_id = span_id(trace.session, ids.MARKER, test.worker, test.nodeid, str(test.number))
+    parent = test_id(trace.session, test.worker, test.nodeid, test.number)
+    attributes: dict[str, AttributeValue] = {semconv.CASE_NAME: test.nodeid}
+    if test.worker:
+        attributes[semconv.WORKER] = test.worker
+    return trace.span(own_id, parent, f"{test.nodeid} running", (test.start, test.start + SHORTEST), attributes)
+
+
+def _parent_of_run(session: SessionStarted) -> bytes:
+    return bytes.fromhex(session.parent_id)
+
+
+def test_id(session: SessionStarted, worker: str, nodeid: str, attempt: int, phase: str = "") -> bytes:
+    return ids.test_span_id(session.run_id, worker, nodeid, attempt, phase).to_bytes(_SPAN_ID_BYTES, "big")
+
+
+def _root(trace: Trace, closed: SessionClosed) -> Span:
+    session = trace.session
+    attributes: dict[str, AttributeValue] = {
+        semconv.SUITE_NAME: session.suite,
+        semconv.SUITE_RUN_STATUS: closed.status,
+        semconv.TESTS_COLLECTED: closed.collected,
+        semconv.TESTS_DESELECTED: closed.deselected,
+        **{semconv.TESTS + category: 0 for category in semconv.SUMMARY_CATEGORIES},
+        **{semconv.TESTS + category: count for category, count in closed.counts.items()},
+        semconv.WARNINGS: closed.warnings,
+    }
+    if closed.exit_code is not None:
+        attributes[semconv.EXIT_CODE] = closed.exit_code
+    if session.workers:
+        attributes[semconv.XDIST_WORKERS] = session.workers
+    if closed.failure is not None:
+        attributes[semconv.ERROR_TYPE] = closed.failure.type
+    error = None if closed.exit_code == 0 else _root_error(closed)
+    events = _exception_events(closed.failure, closed.end)
+    times = (session.time, closed.end)
+    return trace.span(trace.root_id, _parent_of_run(session), session.name, times, attributes, error, events)
+
+
+def _root_error(closed: SessionClosed) -> str:
+    if closed.failure is not None:
+        return closed.failure.message
+    if closed.exit_code is None:
+        return "pytest ended without a word"
+    counts = [f"{closed.counts[word]} {word}" for word in ("failed", "error") if closed.counts[word]]
+    return ", ".join(counts) or f"exit code {closed.exit_code}"
+
+
+def _collection(trace: Trace, finished: CollectionFinished) -> Span:
+    attributes = {semconv.WORKER: finished.worker} if finished.worker else {}
+    own_id = _collection_id(trace, finished.worker)
+    start = max(finished.start, trace.session.time)
+    return trace.span(own_id, trace.root_id, "collection", (start, finished.end), attributes)
+
+
+def _collection_id(trace: Trace, worker: str) -> bytes:
+    return span_id(trace.session, "collection", worker)
+
+
+def _file(trace: Trace, file: FileCollected) -> Span:
+    own_id = span_id(trace.session, "file", file.worker, file.path)
+    attributes = {semconv.CODE_FILE_PATH: file.path, semconv.SUITE_NAME: file.path}
+    return trace.span(own_id, _collection_id(trace, file.worker), file.path, (file.start, file.end), attributes)
+
+
+def _collect_failed(trace: Trace, failed: CollectFailed) -> Span:
+    own_id = span_id(trace.session, "collect-failed", failed.worker, failed.nodeid)
+    name = failed.nodeid or "session"
+    attributes: dict[str, AttributeValue] = {
+        semconv.CODE_FILE_PATH: failed.nodeid.split("::")[0],
+        semconv.OUTCOME: "error",
+    }
+    if failed.failure.type:
+        attributes[semconv.ERROR_TYPE] = failed.failure.type
+    times = (failed.start, failed.end)
+    events = _exception_events(failed.failure, failed.end)
+    return trace.span(own_id, _collection_id(trace, failed.worker), name, times, attributes, failed.failure.message, events)
+
+
+def _attempt(trace: Trace, attempt: Attempt) -> list[Span]:
+    own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number)
+    below: list[Span] = []
+    if trace.session.detail != "tests":
+        for phase in attempt.phases:
+            below += _phase(trace, attempt, own_id, phase)
+    events = () if below and attempt.failed_phase else _exception_events(attempt.failure, attempt.end)
+    if trace.session.detail == "tests":
+        events = (*_said_events(attempt.phases), *events)
+    end = max([attempt.end, *(span.end for span in below)])
+    test = trace.span(
+        own_id,
+        trace.root_id,
+        attempt.nodeid,
+        (attempt.start, end),
+        _attempt_attributes(attempt),
+        _attempt_error(attempt),
+        events,
+    )
+    return [test, *below]
+
+
+def _attempt_error(attempt: Attempt) -> str | None:
+    if attempt.failure is not None:
+        return attempt.failure.message
+    if attempt.outcome in _FAILED:
+        return attempt.outcome
+    return next((phase.span.error for phase in attempt.phases if phase.span and phase.span.error is not None), None)
+
+
+def _attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        semconv.CASE_NAME: attempt.nodeid,
+        semconv.CASE_RESULT_STATUS: semconv.RESULT_STATUS.get(attempt.outcome, "pass"),
+        semconv.OUTCOME: attempt.outcome,
+        semconv.ATTEMPT: attempt.number,
+        semconv.DURATION: _duration(attempt.phases),
+    }
+    if attempt.case is not None:
+        _describe(attributes, attempt.case)
+    else:
+        attributes[semconv.SUITE_NAME] = attempt.nodeid.split("[", 1)[0].rpartition("::")[0]
+    if attempt.worker:
+        attributes[semconv.WORKER] = attempt.worker
+    if attempt.flaky:
+        attributes[semconv.FLAKY] = True
+    if attempt.failed_phase:
+        attributes[semconv.FAILED_PHASE] = attempt.failed_phase
+    if attempt.failure is not None and attempt.failure.type:
+        attributes[semconv.ERROR_TYPE] = attempt.failure.type
+    _add_said(attributes, attempt.phases)
+    return attributes
+
+
+def _duration(phases: Iterable[Phase]) -> float:
+    """The sum of what pytest reports for the phases, to 1 ns."""
+    return round(sum([phase.duration for phase in phases]), 9)
+
+
+def _describe(attributes: dict[str, AttributeValue], case: Case) -> None:
+    attributes[semconv.SUITE_NAME] = case.suite
+    attributes[semconv.CODE_FILE_PATH] = case.path
+    attributes[semconv.CODE_FUNCTION_NAME] = case.function
+    if case.line:
+        attributes[semconv.CODE_LINE_NUMBER] = case.line
+    if case.description:
+        attributes[semconv.DESCRIPTION] = case.description
+    if case.markers:
+        attributes[semconv.MARKERS] = case.markers
+    for name, value in case.parameters:
+        attributes[semconv.PARAMETERS + name] = value
+    if case.group:
+        attributes[semconv.XDIST_GROUP] = case.group
+
+
+def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) -> None:
+    """What the phases told of the test: reasons, properties, captured output, what it set on its span."""
+    for phase in phases:
+        if phase.reason:
+            attributes[semconv.REASON] = phase.reason
+        for name, value in phase.properties:
+            attributes[semconv.PROPERTY + name] = value
+        if phase.span is not None:
+            for name, value in phase.span.attributes.items():
+                attributes[semconv.PROPERTY + name] = value
+        for stream, text in phase.output:
+            attributes[semconv.OUTPUT + stream] = text
+
+
+def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> list[Span]:
+    own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number, phase.when)
+    fixtures = [_fixture(trace, attempt, own_id, fixture) for fixture in phase.fixtures]
+    failed = phase.failure is not None and phase.when == attempt.failed_phase
+    events: tuple[SpanEvent, ...] = _said_events([phase])
+    if phase.failure is not None:
+        events = (*events, *_exception_events(phase.failure, phase.end))
+    error = phase.failure.message if phase.failure else phase.span.error if phase.span else None
+    attributes: dict[str, AttributeValue] = {
+        semconv.PHASE: phase.when,
+        semconv.OUTCOME: phase.category or phase.outcome,
+    }
+    if failed and phase.failure is not None and phase.failure.type:
+        attributes[semconv.ERROR_TYPE] = phase.failure.type
+    end = max([phase.end, *(span.end for span in fixtures)])
+    return [trace.span(own_id, parent_id, phase.when, (phase.start, end), attributes, error, events), *fixtures]
+
+
+def _said_events(phases: Iterable[Phase]) -> tuple[SpanEvent, ...]:
+    return tuple(
+        SpanEvent(event.name, event.time, event.attributes)
+        for phase in phases
+        if phase.span is not None
+        for event in phase.span.events
+    )
+
+
+def _fixture(trace: Trace, attempt: Attempt, phase_id: bytes, fixture: Fixture) -> Span:
+    kind = "teardown" if fixture.teardown else "setup"
+    own_id = span_id(
+        trace.session, "fixture", phase_id.hex(), kind, fixture.name, fixture.param, str(fixture.start)
+    )
+    attributes: dict[str, AttributeValue] = {
+        semconv.FIXTURE_NAME: fixture.name,
+        semconv.FIXTURE_SCOPE: fixture.scope,
+    }
+    if fixture.param:
+        attributes[semconv.FIXTURE_PARAMS] = fixture.param
+    if fixture.path:
+        attributes[semconv.CODE_FILE_PATH] = fixture.path
+        attributes[semconv.CODE_LINE_NUMBER] = fixture.line
+    if fixture.failure is not None:
+        attributes[semconv.ERROR_TYPE] = fixture.failure.type
+    name = f"fixture {fixture.name} ({fixture.scope}){' teardown' if fixture.teardown else ''}"
+    error = fixture.failure.message if fixture.failure else None
+    return trace.span(own_id, phase_id, name, (fixture.start, fixture.end), attributes, error)
+
+
+def _exception_events(failure: Failure | None, time: int) -> tuple[SpanEvent, ...]:
+    if failure is None:
+        return ()
+    attributes = {
+        semconv.EXCEPTION_TYPE: failure.type,
+        semconv.EXCEPTION_MESSAGE: failure.message,
+        semconv.EXCEPTION_STACKTRACE: failure.stacktrace,
+    }
+    return (SpanEvent(semconv.EXCEPTION_EVENT, time, {name: text for name, text in attributes.items() if text}),)

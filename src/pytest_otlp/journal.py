@@ -1,0 +1,104 @@
+"""The journal: an append-only file of events that outlives the process which writes it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_HIGH_DESCRIPTOR = 200
+"""Tests that close "all" descriptors, or expect the lowest free one, work with small numbers."""
+
+
+class Journal:
+    """The writing end. Appends never raise and never wait for a reader.
+
+    What it needs of `os` is captured once: a test may replace it (pyfakefs, monkeypatch).
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Creates the file with mode 0600.
+
+        Raises:
+            OSError: the file cannot be created.
+        """
+        self.path = path
+        self.dropped = 0
+        """Lines that could not be written (disk full, descriptor closed by a test)."""
+        self._torn = False
+        self._write = os.write
+        self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._disown)
+
+    def append(self, line: str) -> None:
+        """Writes one whole line of ASCII text, or counts it as dropped."""
+        data = line.encode("ascii")
+        if self._torn:
+            data = b"\n" + data
+        try:
+            written = self._write(self._descriptor, data)
+        except OSError:
+            self.dropped += 1
+            return
+        self._torn = written != len(data)
+        self.dropped += self._torn
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _disown(self) -> None:
+        """A forked child (os.fork in a test, multiprocessing) is a copy of this process, not of the run."""
+        self.close()
+        self._write = _discard
+
+
+def _discard(_descriptor: int, data: bytes) -> int:
+    return len(data)
+
+
+def _raised(descriptor: int) -> int:
+    """The same file under a high descriptor number, where the system has them."""
+    try:
+        import fcntl  # noqa: PLC0415  absent on Windows
+    except ImportError:
+        return descriptor
+    try:
+        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
+    except OSError:
+        return descriptor
+    os.close(descriptor)
+    return high
+
+
+class JournalReader:
+    """The reading end: follows a file that still grows."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises:
+        OSError: the file cannot be opened.
+        """
+        self._file = path.open("rb", buffering=0)
+        self._rest = b""
+
+    def lines(self, limit: int = 1 << 18) -> list[bytes] | None:
+        """The whole lines that the next `limit` bytes complete; None at the present end of the file."""
+        chunk = self._file.read(limit)
+        if not chunk:
+            return None
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        return [line for line in lines if line]
+
+    @property
+    def torn(self) -> bool:
+        """Whether what was read so far ends within a line."""
+        return bool(self._rest)
+
+    @property
+    def behind(self) -> int:
+        """Bytes of the file that are not read yet."""
+        return os.fstat(self._file.fileno()).st_size - self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()

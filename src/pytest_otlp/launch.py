@@ -1,0 +1,96 @@
+"""The exporter process, as the process that runs the tests sees it: started once, waited for once."""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_GRACE = 1.0
+"""s beyond the exit timeout that the exporter has for its last words."""
+
+
+class Counts(NamedTuple):
+    """`produced = delivered + rejected + kept`, in spans."""
+
+    produced: int
+    delivered: int
+    rejected: int
+    kept: int
+
+
+class Result(NamedTuple):
+    """The exporter's last words."""
+
+    tests: int
+    spans: Counts
+    problem: str
+    """Why not everything was delivered; empty where it was."""
+    notices: tuple[str, ...]
+    """What else the user should know: a signal that was refused."""
+
+
+class ExporterProcess:
+    """One exporter, isolated from the tested project and out of reach of the terminal's signals."""
+
+    def __init__(self, settings: Mapping[str, Any], *, echo: bool) -> None:
+        """Starts it. The settings go through its standard input: nothing of them shows in a process list.
+
+        `echo`: it may write to this process' standard output (the console endpoint).
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        script = Path(__file__).parent / "exporter" / "__main__.py"
+        self._process = subprocess.Popen(  # noqa: S603  our own script, by this interpreter
+            [sys.executable, "-I", "-S", str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=1 if echo else subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=script.parent,
+        )
+        assert self._process.stdin is not None
+        line = json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}) + "\n"
+        self._process.stdin.write(line.encode())
+        self._process.stdin.flush()
+
+    def finish(self, timeout: float) -> Result | None:
+        """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word."""
+        try:
+            output, _ = self._process.communicate(timeout=timeout + _GRACE)
+            return _result(output)
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            return None
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """A process that still runs goes on alone, and nobody warns of it."""
+        if self._process.poll() is None:
+            self._process.returncode = 0
+
+
+def _result(output: bytes) -> Result:
+    words = json.loads(output)
+    return Result(words["tests"], Counts(*words["spans"]), words["problem"], tuple(words["notices"]))
+
+
+def _library_path() -> list[str]:
+    """Where the exporter finds this package and its libraries, without `site` and its .pth files.
+
+    Those may start a coverage tool or a tracer in any Python process, and the tested project's folder may be on the
+    path of this process.
+    """
+    import opentelemetry  # noqa: PLC0415  a namespace package: costs nothing
+    import pytest  # noqa: PLC0415
+
+    known = {*site.getsitepackages(), site.getusersitepackages()}
+    own = [str(Path(__file__).parent.parent), str(Path(pytest.__file__).parent.parent)]
+    libraries = [str(Path(entry).parent) for entry in opentelemetry.__path__]
+    return list(dict.fromkeys([*own, *libraries, *(entry for entry in sys.path if entry in known)]))

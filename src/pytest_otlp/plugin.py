@@ -1,0 +1,80 @@
+"""The entry point: options, and the decision which part this process plays."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_otlp import options
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+_RUNS_NO_TESTS = (
+    "collectonly",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "markers",
+    "help",
+    "version",
+    "cacheshow",
+    "setupplan",
+)
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    _refuse_other_owner(pluginmanager)
+    options.add_options(parser)
+
+
+def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
+    """pytest-otel has an option of the same name; pytest would die of that with a traceback.
+
+    Raises:
+        pytest.UsageError: both are installed and neither is switched off.
+    """
+    blocked = any(pluginmanager.is_blocked(name) for name in ("otel", "pytest_otel"))
+    if not blocked and "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ and importlib.util.find_spec("pytest_otel"):
+        raise pytest.UsageError(
+            "pytest-otlp and pytest-otel both own the option --otel-endpoint: "
+            "uninstall one of them, or switch one off with -p no:otlp or -p no:otel"
+        )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before collection, so that the exporter starts up meanwhile; after `config.cache` is there."""
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        _observe_for_controller(config, worker_input)
+    elif options.requested(config) and not any(config.getoption(name, None) for name in _RUNS_NO_TESTS):
+        _record(config)
+
+
+def _observe_for_controller(config: pytest.Config, worker_input: dict[str, object]) -> None:
+    """A worker of xdist does what its controller told it, whatever its own command line says."""
+    given = worker_input.get("otlp")
+    if given is not None:
+        from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
+
+        observe_for_controller(config, given, str(worker_input["workerid"]))
+
+
+def _record(config: pytest.Config) -> None:
+    resolved = options.resolve(config, os.environ)
+    from pytest_otlp import session  # noqa: PLC0415  nothing of it is imported when the plugin is off
+
+    session.start(config, resolved)
+
+
+@pytest.fixture
+def otel_span() -> Span:
+    """The span of this test: what is set on it (attributes, events, status) is sent with the test.
+
+    Without `--otel` it is a span that ignores everything, so that tests may use it always.
+    """
+    from opentelemetry import trace  # noqa: PLC0415  imported only where it is used
+
+    return trace.get_current_span()

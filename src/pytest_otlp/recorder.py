@@ -1,0 +1,232 @@
+"""Hooks of the process that owns the run: each fact into the journal as it becomes known."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from pytest_otlp import events
+from pytest_otlp.events import CollectFailed, Failure, SessionFinished, TestCrashed, TestsCollected, TestStarted
+from pytest_otlp.reports import (
+    FACTS,
+    Facts,
+    decode_extra,
+    describe,
+    failure_of,
+    failure_of_exception,
+    output_of,
+    phase_of,
+    properties_of,
+)
+
+if TYPE_CHECKING:
+    from pytest_otlp.journal import Journal
+
+LONG_PHASE = 100_000_000
+"""ns: a phase that took longer is written at once, since the rest of its test may too."""
+_PLAIN_STATUS = frozenset({"terminal", "runner", "skipping", "unittest", "stepwise", "subtests", "xdist"})
+"""Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known: "passed", or nothing for setup."""
+
+
+class _Attempt:
+    """A test of which reports still come."""
+
+    __slots__ = ("case", "key", "number", "passed", "rows")
+
+    def __init__(self, key: int) -> None:
+        self.key = key
+        self.number = 1
+        self.rows: list[str] = []
+        self.case = "null"
+        self.passed = True
+
+
+class Policy(NamedTuple):
+    """What may be told."""
+
+    redact: tuple[str, ...]
+    output: str
+
+
+class Recorder:
+    """Turns reports into lines of the journal."""
+
+    def __init__(self, config: pytest.Config, journal: Journal, now: Callable[[], int], policy: Policy) -> None:
+        self._config = config
+        self._journal = journal
+        self._now = now
+        self._policy = policy
+        self._keys = 0
+        self._unclaimed: dict[str, deque[_Attempt]] = {}
+        self._attempts: dict[tuple[str, str], _Attempt] = {}
+        self._warnings = 0
+        self._failure: Failure | None = None
+        self._plain_status: bool | None = None
+        self.exit_code: int | None = None
+        """None until the session's end is written."""
+
+    def start(self, item: pytest.Item, time: int) -> None:
+        """A test of this process is about to run."""
+        attempt = self._new_attempt(item.nodeid)
+        case = describe(item, self._policy.redact)
+        self._journal.append(events.encode(TestStarted(attempt.key, item.nodeid, time, case)))
+
+    def start_elsewhere(self, nodeid: str) -> None:
+        """A test of some worker is about to run."""
+        attempt = self._new_attempt(nodeid)
+        self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now())))
+
+    def _new_attempt(self, nodeid: str) -> _Attempt:
+        self._keys += 1
+        attempt = _Attempt(self._keys)
+        self._unclaimed.setdefault(nodeid, deque()).append(attempt)
+        return attempt
+
+    def tell(self, line: str) -> None:
+        """Appends a line that is encoded already."""
+        self._journal.append(line)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """xdist's controller collects nothing itself; its hooks tell the number."""
+        if session.items:
+            self.tests_collected(len(session.items))
+
+    def tests_collected(self, tests: int) -> None:
+        self._journal.append(events.encode(TestsCollected(self._now(), tests)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        facts = report.__dict__.pop(FACTS, None)
+        worker = getattr(report, "worker_id", "")
+        if report.when not in ("setup", "call", "teardown"):
+            self._crashed(report)
+            return
+        attempt = self._attempt(worker, report.nodeid)
+        category = self._category(report)
+        start, end, number, extra = facts or _facts_of_report(report)
+        if number:
+            attempt.number = number
+        last = report.when == "teardown" or category == "rerun"
+        plain = report.outcome == "passed" and category in ("", "passed") and not extra
+        if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
+            attempt.rows.append(
+                events.encode_plain_phase(report.when, "passed", category, start, end, report.duration)
+            )
+        else:
+            self._add_row(attempt, report, category, (start, end), extra, last=last)
+        if last or end - start > LONG_PHASE or report.failed:
+            self._write(attempt, worker, last=last)
+        if last:
+            self._over(attempt, worker, report.nodeid, rerun=category == "rerun")
+
+    def _attempt(self, worker: str, nodeid: str) -> _Attempt:
+        known = self._attempts.get((worker, nodeid))
+        if known is None:
+            waiting = self._unclaimed.get(nodeid)
+            if not waiting:
+                self.start_elsewhere(nodeid)
+                waiting = self._unclaimed[nodeid]
+            known = self._attempts[worker, nodeid] = waiting.popleft()
+            if not waiting:
+                del self._unclaimed[nodeid]
+        return known
+
+    def _add_row(
+        self,
+        attempt: _Attempt,
+        report: pytest.TestReport,
+        category: str,
+        times: tuple[int, int],
+        extra_text: str,
+        *,
+        last: bool,
+    ) -> None:
+        extra = decode_extra(extra_text)
+        for line in extra.process:
+            self._journal.append(line)
+        if extra.case is not None:
+            attempt.case = events.encode_case(extra.case)
+        attempt.passed = attempt.passed and category in ("", "passed")
+        phase = phase_of(report, category, times, extra, self._policy.redact)
+        if last:
+            phase = phase._replace(
+                properties=properties_of(report, self._policy.redact),
+                output=output_of(report) if self._output_wanted(attempt) else (),
+            )
+        attempt.rows.append(events.encode_phase(phase))
+
+    def _output_wanted(self, attempt: _Attempt) -> bool:
+        return self._policy.output == "all" or (self._policy.output == "failed" and not attempt.passed)
+
+    def _write(self, attempt: _Attempt, worker: str, *, last: bool) -> None:
+        self._journal.append(
+            events.encode_phases(attempt.key, attempt.number, worker, attempt.rows, last=last, case=attempt.case)
+        )
+        attempt.rows.clear()
+        attempt.case = "null"
+
+    def _over(self, attempt: _Attempt, worker: str, nodeid: str, *, rerun: bool) -> None:
+        if rerun:
+            attempt.number += 1
+            attempt.passed = True
+        else:
+            del self._attempts[worker, nodeid]
+
+    def _category(self, report: pytest.TestReport) -> str:
+        """Under which pytest's summary counts this report; asking costs more than all else, so not for a plain pass."""
+        if self._plain_status is None:
+            implementations = self._config.hook.pytest_report_teststatus.get_hookimpls()
+            self._plain_status = all(implementation.plugin_name in _PLAIN_STATUS for implementation in implementations)
+        if self._plain_status and report.outcome == "passed" and type(report) is pytest.TestReport:
+            if report.when != "call":
+                return ""
+            if not hasattr(report, "wasxfail"):
+                return "passed"
+        status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
+        return str(status[0]) if status else ""
+
+    def _crashed(self, report: pytest.TestReport) -> None:
+        """xdist reports a test whose worker died with `when="???"`; so it does an interrupt, which is no crash."""
+        node = getattr(report, "node", None)
+        worker = str(getattr(report, "worker_id", "")) or (node.gateway.id if node is not None else "")
+        if report.outcome != "failed":
+            return
+        attempt = self._attempt(worker, report.nodeid)
+        if attempt.rows:
+            self._write(attempt, worker, last=False)
+        message = str(report.longrepr)
+        self._journal.append(events.encode(TestCrashed(attempt.key, worker, self._now(), message)))
+        del self._attempts[worker, report.nodeid]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            start, end, worker = report.__dict__.pop(FACTS, None) or (self._now(), self._now(), "")
+            failed = CollectFailed(report.nodeid, worker, start, end, failure_of(report, None))
+            self._journal.append(events.encode(failed))
+
+    def pytest_warning_recorded(self) -> None:
+        self._warnings += 1
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._failure = failure_of_exception(excinfo)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._failure = failure_of_exception(excinfo)
+
+    def finish(self, exit_code: int) -> None:
+        """Writes the session's end, once."""
+        if self.exit_code is None:
+            self.exit_code = exit_code
+            end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
+            self._journal.append(events.encode(end))
+
+
+def _facts_of_report(report: pytest.TestReport) -> Facts:
+    """Of a report that was made where this plugin was not: a remote worker without it."""
+    start = int(report.start * 1e9)
+    return Facts(start, start + int(report.duration * 1e9), 0, "")

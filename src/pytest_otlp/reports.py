@@ -1,0 +1,226 @@
+"""pytest's objects as events: the only reader of pytest's quirks."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_otlp import events
+from pytest_otlp.events import Case, Failure, Fixture, Phase, SpanFacts
+from pytest_otlp.safe import cut_middle, cut_top, exception_message, qualified_name, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FACTS = "_otlp"
+"""The attribute of a report on which the facts of the process that ran the phase ride."""
+STACKTRACE_LIMIT = 32 * 1024
+OUTPUT_LIMIT = 8 * 1024
+VALUE_LIMIT = 256
+REDACTED = "[redacted]"
+_TEXT_STREAMS = ("stdout", "stderr", "log")
+
+
+class Facts(NamedTuple):
+    """What rides on a report: plain values only, since xdist, pytest-forked and reportlog serialise it."""
+
+    start: int
+    end: int
+    attempt: int
+    extra: str
+    """JSON of a `PhaseExtra`, empty for most."""
+
+
+class PhaseExtra(NamedTuple):
+    """What the process that runs the tests knows and the report does not say."""
+
+    case: Case | None = None
+    exception: tuple[str, str] | None = None
+    """Qualified type and message."""
+    fixtures: tuple[Fixture, ...] = ()
+    span: SpanFacts | None = None
+    process: tuple[str, ...] = ()
+    """Lines for the journal about the process itself: its collection."""
+
+
+def encode_extra(extra: PhaseExtra) -> str:
+    return json.dumps(extra, separators=(",", ":"), default=text_of)
+
+
+def decode_extra(text: str) -> PhaseExtra:
+    if not text:
+        return PhaseExtra()
+    case, exception, fixtures, span, process = json.loads(text)
+    return PhaseExtra(
+        events.case_of(case),
+        (exception[0], exception[1]) if exception else None,
+        tuple(map(events.fixture_of, fixtures)),
+        events.span_facts_of(span),
+        tuple(process),
+    )
+
+
+def describe(item: pytest.Item, redact: Sequence[str]) -> Case:
+    """What is known of a test before it runs. Items of other plugins may have no function, no line, no path."""
+    path, line, _ = item.location
+    function = getattr(item, "obj", None)
+    group = item.get_closest_marker("xdist_group")
+    return Case(
+        path=path.replace("\\", "/"),
+        line=0 if line is None else line + 1,
+        function=_function_name(function, item),
+        suite=suite_of(item.nodeid),
+        description=_description(item, function),
+        markers=_markers(item),
+        parameters=tuple(_parameters(item, redact)),
+        group=_group_name(group) if group else "",
+    )
+
+
+def suite_of(nodeid: str) -> str:
+    """The file (and class) of a node id."""
+    head = nodeid.split("[", 1)[0]
+    return head.rpartition("::")[0] or head
+
+
+def _function_name(function: object, item: pytest.Item) -> str:
+    name = getattr(function, "__qualname__", None)
+    if not isinstance(name, str):
+        return text_of(item.name)
+    module = getattr(function, "__module__", None)
+    return f"{module}.{name}" if isinstance(module, str) else name
+
+
+def _description(item: pytest.Item, function: object) -> str:
+    """The test's docstring, else its class's. Objects inherit their type's docstring: only functions have their own."""
+    if isinstance(doc := getattr(function, "__doc__", None), str) and hasattr(function, "__code__"):
+        return inspect.cleandoc(doc)
+    cls = getattr(item, "cls", None)
+    if cls is not None and isinstance(doc := vars(cls).get("__doc__"), str):
+        return inspect.cleandoc(doc)
+    return ""
+
+
+def _markers(item: pytest.Item) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([marker.name for marker in item.iter_markers()]))
+
+
+def _group_name(marker: pytest.Mark) -> str:
+    return text_of(marker.args[0] if marker.args else marker.kwargs.get("name", "default"))
+
+
+def _parameters(item: pytest.Item, redact: Sequence[str]) -> Iterator[tuple[str, str]]:
+    callspec = getattr(item, "callspec", None)
+    if callspec is None:
+        return
+    for name, value in callspec.params.items():
+        shown = REDACTED if is_secret(name, redact) else _parameter_text(name, value, callspec.indices.get(name, 0))
+        yield name, shown[:VALUE_LIMIT]
+
+
+def _parameter_text(name: str, value: object, index: int) -> str:
+    """A value as pytest shows it in an id: never the `repr` of an object, which may be long, secret or raise."""
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool | int | float | complex | enum.Enum):
+        return text_of(value)
+    if isinstance(value, bytes):
+        return value.decode("ascii", "backslashreplace")
+    if isinstance(shown := getattr(value, "__name__", None), str):
+        return shown
+    return f"{name}{index}"
+
+
+def is_secret(name: str, redact: Sequence[str]) -> bool:
+    lowered = name.lower()
+    return any(word in lowered for word in redact)
+
+
+def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
+    if call.excinfo is None:
+        return None
+    return qualified_name(call.excinfo.type), exception_message(call.excinfo.value)
+
+
+def phase_of(
+    report: pytest.TestReport, category: str, times: tuple[int, int], extra: PhaseExtra, redact: Sequence[str]
+) -> Phase:
+    """One finished phase with all that is known of it."""
+    start, end = times
+    return Phase(
+        report.when or "",
+        report.outcome,
+        category,
+        start,
+        end,
+        report.duration,
+        failure=failure_of(report, extra.exception) if report.outcome in ("failed", "rerun") else None,
+        reason=_reason(report),
+        fixtures=extra.fixtures,
+        span=_without_secrets(extra.span, redact),
+    )
+
+
+def failure_of(report: pytest.TestReport | pytest.CollectReport, exception: tuple[str, str] | None) -> Failure:
+    """The failure that a report tells of. A strict XPASS has no exception, only a text."""
+    text = text_of(report.longreprtext) if report.longrepr is not None else ""
+    if exception is not None:
+        return Failure(exception[0], exception[1], cut_top(text, STACKTRACE_LIMIT))
+    kind = "XPASS(strict)" if text.startswith("[XPASS(strict)]") else ""
+    return Failure(kind, _last_error_line(text), cut_top(text, STACKTRACE_LIMIT))
+
+
+def _last_error_line(text: str) -> str:
+    """pytest marks the lines of the exception itself with an E."""
+    errors = [line[1:].strip() for line in text.splitlines() if line.startswith("E ")]
+    return cut_middle(errors[0] if errors else text.strip().splitlines()[-1] if text.strip() else "", VALUE_LIMIT)
+
+
+def failure_of_exception(excinfo: pytest.ExceptionInfo[BaseException]) -> Failure:
+    try:
+        text = str(excinfo.getrepr(style="short"))
+    except Exception:  # noqa: BLE001  the repr of anything in the traceback may raise
+        text = ""
+    return Failure(qualified_name(excinfo.type), exception_message(excinfo.value), cut_top(text, STACKTRACE_LIMIT))
+
+
+def _reason(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return text_of(report.wasxfail).removeprefix("reason: ")
+    if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
+        return text_of(report.longrepr[2]).removeprefix("Skipped: ")
+    return ""
+
+
+def _without_secrets(span: SpanFacts | None, redact: Sequence[str]) -> SpanFacts | None:
+    if span is None:
+        return None
+    return span._replace(attributes=without_secrets(span.attributes, redact))
+
+
+def without_secrets(values: Mapping[str, Any], redact: Sequence[str]) -> dict[str, Any]:
+    return {name: REDACTED if is_secret(name, redact) else value for name, value in values.items()}
+
+
+def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tuple[str, Any], ...]:
+    """What `record_property` was given; values of other types become text."""
+    pairs = [(text_of(name), value) for name, value in report.user_properties]
+    return tuple(
+        (name, REDACTED if is_secret(name, redact) else value if type(value) in (bool, int, float) else text_of(value))
+        for name, value in pairs
+    )
+
+
+def output_of(report: pytest.TestReport) -> tuple[tuple[str, str], ...]:
+    """What the test wrote, in all its phases so far, by stream."""
+    texts: dict[str, list[str]] = {}
+    for title, content in report.sections:
+        words = title.split()
+        if len(words) > 1 and words[0] == "Captured" and words[1] in _TEXT_STREAMS:
+            texts.setdefault(words[1], []).append(content)
+    return tuple((stream, cut_middle("".join(parts), OUTPUT_LIMIT)) for stream, parts in texts.items())

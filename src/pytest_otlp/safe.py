@@ -1,0 +1,39 @@
+"""Text from objects that may do anything when they are asked for it."""
+
+from __future__ import annotations
+
+
+def text_of(value: object) -> str:
+    """`str(value)`, or a placeholder where that raises."""
+    if type(value) is str:
+        return value
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001  a test's __str__ may raise anything
+        return f"<unprintable {type(value).__name__} object>"
+
+
+def qualified_name(cls: type) -> str:
+    """The class as `exception.type` wants it: with its module, but for builtins."""
+    name = text_of(getattr(cls, "__qualname__", cls.__name__))
+    module = text_of(getattr(cls, "__module__", ""))
+    return name if module in ("builtins", "") else f"{module}.{name}"
+
+
+def exception_message(exception: BaseException) -> str:
+    return text_of(exception)
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """At most about `limit` characters of a text: its begin and its end, and how much was left out."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[... {len(text) - 2 * half} of {len(text)} characters left out ...]\n{text[-half:]}"
+
+
+def cut_top(text: str, limit: int) -> str:
+    """The last `limit` characters of a text, and how much was left out before them."""
+    if len(text) <= limit:
+        return text
+    return f"[... {len(text) - limit} of {len(text)} characters left out ...]\n{text[-limit:]}"

@@ -1,0 +1,230 @@
+"""One recorded run: its parts put together, its begin and its end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from pytest_otlp import clock, events, terminal
+from pytest_otlp.events import SessionStarted
+from pytest_otlp.journal import Journal
+from pytest_otlp.launch import ExporterProcess
+from pytest_otlp.recorder import Policy, Recorder
+from pytest_otlp.resource import host, merge, service
+from pytest_otlp.version import __version__
+from pytest_otlp.worker import Settings, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_otlp.options import Options
+
+Attributes: TypeAlias = dict[str, str | int]
+_FOLDER = "otlp"
+
+
+class Session:
+    """The run of the process that owns it, and the two lines in the terminal."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        """Writes the first line of the journal and starts the exporter.
+
+        Raises:
+            OSError: no journal can be created anywhere.
+        """
+        self._config = config
+        self._options = options
+        self._pid = os.getpid()
+        self.anchor = clock.anchor_now()
+        self.now = clock.clock_from(self.anchor)
+        self._run_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
+        self._trace_id = options.parent.trace_id if options.parent else os.urandom(16).hex()
+        resource, problems = _resource(config, options, self._run_id)
+        self._service = str(resource["service.name"])
+        self._notices = (*options.notices, *problems)
+        self._journal = _create_journal(config, self._run_id)
+        self._journal.append(events.encode(self._started(resource)))
+        self._problem = ""
+        self._exporter = self._start_exporter()
+        self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
+
+    @property
+    def settings(self) -> Settings:
+        """What the processes that run the tests must know."""
+        parent = self._options.parent
+        return Settings(
+            detail=self._options.detail,
+            redact=self._options.redact,
+            context=self._options.context,
+            trace_id=self._trace_id,
+            run_id=self._run_id,
+            trace_state=parent.trace_state if parent else "",
+            baggage=os.environ.get("BAGGAGE", "") if parent else "",
+        )
+
+    def _started(self, resource: Attributes) -> SessionStarted:
+        parent = self._options.parent
+        return SessionStarted(
+            version=events.VERSION,
+            time=self.now(),
+            trace_id=self._trace_id,
+            parent_id=parent.span_id if parent else "",
+            trace_state=parent.trace_state if parent else "",
+            run_id=self._run_id,
+            name=self._options.run_name,
+            suite=self._service,
+            resource=resource,
+            detail=self._options.detail,
+            workers=distributed_to(self._config),
+        )
+
+    def _start_exporter(self) -> ExporterProcess | None:
+        endpoint = self._options.endpoint
+        settings = {
+            "journal": str(self._journal.path),
+            "root": str(self._config.rootpath),
+            "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
+            "metrics": self._options.metrics,
+            "logs": self._options.logs,
+            "timeout": self._options.timeout,
+            "exit_timeout": self._options.exit_timeout,
+        }
+        try:
+            return ExporterProcess(settings, echo=endpoint.kind == "console")
+        except OSError as error:
+            self._problem = f"the exporter could not be started ({error.strerror or error})"
+            return None
+
+    def pytest_report_header(self) -> list[str]:
+        endpoint = self._options.endpoint
+        line = terminal.header(
+            target=self._options.target,
+            protocol=endpoint.kind,
+            service=self._service,
+            trace_id=self._trace_id,
+            link=self._link,
+        )
+        return [line, *(terminal.notice(notice) for notice in self._notices)]
+
+    @property
+    def _link(self) -> str:
+        return self._options.trace_url.format(trace_id=self._trace_id, run_id=self._run_id)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Outermost, so that our line comes after pytest's summary and sees the exit code that others may set."""
+        try:
+            return (yield)
+        finally:
+            self._close(int(session.exitstatus))
+
+    def pytest_unconfigure(self) -> None:
+        """Where the session never finished: an error before it had started."""
+        self._close(int(pytest.ExitCode.INTERNAL_ERROR))
+
+    def _close(self, exit_code: int) -> None:
+        if os.getpid() != self._pid or self.recorder.exit_code is not None:
+            return
+        self.recorder.finish(exit_code)
+        self._journal.close()
+        line = self._delivered()
+        reporter = self._config.pluginmanager.getplugin("terminalreporter")
+        if reporter is not None and line:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    def _delivered(self) -> str:
+        """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""
+        journal = _shown_path(self._journal.path)
+        if self._exporter is None:
+            return terminal.no_exporter(self._problem, journal)
+        result = self._exporter.finish(self._options.exit_timeout)
+        if result is None:
+            return terminal.no_exporter("the exporter left no word", journal)
+        if result.spans.produced == 0 and not result.problem:
+            return ""
+        clean = result.spans.delivered == result.spans.produced and not result.problem
+        if clean and self._config.get_verbosity() <= -2:  # noqa: PLR2004  -q -q
+            return ""
+        return terminal.summary(result, target=self._options.target, journal=journal, link=self._link)
+
+
+def _resource(config: pytest.Config, options: Options, run_id: str) -> tuple[Attributes, list[str]]:
+    """What this process knows of itself; the exporter adds what costs time (version control)."""
+    given, problems = service.resource_attributes(os.environ)
+    name = service.service_name(options.service_name or None, os.environ, config.rootpath)
+    own = {
+        **host.process_attributes(pytest.__version__),
+        "service.instance.id": run_id,
+        "pytest.run.id": run_id,
+        "telemetry.distro.name": "pytest-otlp",
+        "telemetry.distro.version": __version__,
+    }
+    return merge({**own, "service.name": name}, given), problems
+
+
+def _create_journal(config: pytest.Config, run_id: str) -> Journal:
+    """In pytest's cache, where a person looks for it; else in the system's folder for temporary files."""
+    name = f"{run_id}.jsonl"
+    cache = getattr(config, "cache", None)
+    if cache is not None:
+        try:
+            return Journal(Path(cache.mkdir(_FOLDER)) / name)
+        except OSError:
+            pass
+    folder = Path(tempfile.gettempdir(), f"pytest-otlp-{_user()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Journal(folder / name)
+
+
+def _user() -> str:
+    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+
+
+def _shown_path(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def distributed_to(config: pytest.Config) -> int:
+    """How many workers of xdist run the tests; 0 where this process runs them."""
+    if config.getoption("dist", "no") == "no":
+        return 0
+    return sum(_multiplier(spec) for spec in config.getoption("tx", None) or ())
+
+
+def _multiplier(spec: str) -> int:
+    count, star, _ = spec.partition("*")
+    return int(count) if star and count.isdigit() else 1
+
+
+def start(config: pytest.Config, options: Options) -> None:
+    """Begins to record this run.
+
+    Raises:
+        OSError: no journal can be created anywhere.
+    """
+    session = Session(config, options)
+    register = config.pluginmanager.register
+    register(session.recorder, "otlp-recorder")
+    register(session, "otlp-session")
+    if distributed_to(config):
+        from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
+
+        each = config.getoption("dist") == "each"
+        register(ControllerHooks(session.recorder, session.settings, session.anchor, each=each), "otlp-xdist")
+    else:
+        observe(
+            config,
+            session.settings,
+            session.now,
+            tell=session.recorder.tell,
+            on_start=session.recorder.start,
+        )

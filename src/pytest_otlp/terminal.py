@@ -1,0 +1,55 @@
+"""The two lines that a run prints, as pure functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_otlp.launch import Result
+
+
+def escaped(text: str) -> str:
+    """One line of text from elsewhere, without control characters."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def header(*, target: str, protocol: str, service: str, trace_id: str, link: str) -> str:
+    line = f"otlp: {target} ({protocol}), service {service}, trace {trace_id}"
+    return escaped(f"{line}, {link}" if link else line)
+
+
+def notice(text: str) -> str:
+    return escaped(f"otlp: {text}")
+
+
+def summary(result: Result, *, target: str, journal: str, link: str) -> str:
+    """How the delivery ended: all delivered, or what became of the rest and what to do about it."""
+    spans = result.spans
+    head = f"otlp: {_counted(result.tests, 'test')}, "
+    if spans.delivered == spans.produced:
+        text = f"{head}{_counted(spans.produced, 'span')} delivered to {target}"
+    else:
+        text = f"{head}{spans.delivered} of {_counted(spans.produced, 'span')} delivered to {target}{_rest(result)}"
+    if result.problem:
+        text += f" ({result.problem})"
+    if spans.kept:
+        text += f"; send them with: pytest-otlp replay {journal}"
+    elif link:
+        text += f" - {link}"
+    return escaped("; ".join([text, *result.notices]))
+
+
+def _rest(result: Result) -> str:
+    parts = [f", {result.spans.rejected} rejected"] if result.spans.rejected else []
+    if result.spans.kept:
+        parts.append(f", {result.spans.kept} kept")
+    return "".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def no_exporter(problem: str, journal: str) -> str:
+    """The exporter could not be started, or left no word."""
+    return escaped(f"otlp: {problem}; the run is kept: send it with: pytest-otlp replay {journal}")

@@ -1,0 +1,285 @@
+"""Hooks of every process that runs tests: what only that process knows, put on the reports it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+from pytest_otlp import events
+from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture
+from pytest_otlp.reports import (
+    FACTS,
+    PhaseExtra,
+    describe,
+    encode_extra,
+    exception_of,
+    failure_of_exception,
+)
+from pytest_otlp.safe import text_of
+
+if TYPE_CHECKING:
+    from pytest_otlp.context import Attachment, CurrentSpan
+
+LONG_FILE = 10_000_000
+"""ns: a file whose collection took less has no span of its own."""
+LONG_FIXTURE = 1_000_000
+"""ns: the same for a fixture, where not all were asked for."""
+
+Clock = Callable[[], int]
+
+
+class Settings(NamedTuple):
+    """What a process that runs tests must be told; it travels to xdist's workers, so: plain values only."""
+
+    detail: str
+    redact: tuple[str, ...]
+    context: bool
+    trace_id: str
+    run_id: str
+    trace_state: str
+    baggage: str
+
+
+class Place:
+    """What runs at this moment."""
+
+    __slots__ = ("attempt", "nodeid", "phase")
+
+    def __init__(self) -> None:
+        self.nodeid = ""
+        """Empty before the first test."""
+        self.attempt = 0
+        self.phase = ""
+
+
+class TestObserver:
+    """Times the phases, keeps the place for the current span, and puts the facts on each report."""
+
+    def __init__(self, place: Place, now: Clock, redact: tuple[str, ...]) -> None:
+        self.place = place
+        self._now = now
+        self._redact = redact
+        self._item: pytest.Item | None = None
+        self._start = 0
+        self._started = {"setup": 0, "call": 0, "teardown": 0}
+        self.on_start: Callable[[pytest.Item, int], None] | None = None
+        """Told of each test before its setup, with the time; where None, the first report describes the test."""
+        self.span: CurrentSpan | None = None
+        self.attachment: Attachment | None = None
+        self.fixtures: list[Fixture] = []
+        """Fixtures that were set up or torn down since the last report."""
+        self.process: list[str] = []
+        """Lines about the process itself that wait for a report to ride on."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        place = self.place
+        self._started["setup"] = start = self._now()
+        if item is self._item:
+            place.attempt += 1
+        else:
+            self._item = item
+            place.nodeid = item.nodeid
+            place.attempt = 1
+            if self.on_start is not None:
+                self.on_start(item, start)
+        place.phase = "setup"
+        if self.attachment is not None:
+            self.attachment.restore()
+
+    def pytest_unconfigure(self) -> None:
+        if self.attachment is not None:
+            self.attachment.detach()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        self.place.phase = "call"
+        self._started["call"] = self._now()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        self.place.phase = "teardown"
+        self._started["teardown"] = self._now()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        end = self._now()
+        report = yield
+        when = call.when
+        extra = ""
+        if report.outcome == "failed" or self.fixtures or self.process or self._heavy(when):
+            extra = self._extra(item, call, report)
+        report.__dict__[FACTS] = (self._started[when], end, self.place.attempt, extra)
+        return report
+
+    def _heavy(self, when: str) -> bool:
+        return (when == "setup" and self.on_start is None) or (self.span is not None and self.span.said)
+
+    def _extra(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
+        fixtures, self.fixtures[:] = tuple(self.fixtures), ()
+        process, self.process[:] = tuple(self.process), ()
+        extra = PhaseExtra(
+            case=describe(item, self._redact) if self.on_start is None and call.when == "setup" else None,
+            exception=exception_of(call) if report.outcome == "failed" else None,
+            fixtures=fixtures,
+            span=self.span.take() if self.span is not None and self.span.said else None,
+            process=process,
+        )
+        return encode_extra(extra)
+
+
+class FixtureObserver:
+    """Times the setup and the teardown of fixtures."""
+
+    def __init__(self, found: list[Fixture], now: Clock, shortest: int) -> None:
+        self._found = found
+        self._now = now
+        self._shortest = shortest
+        self._teardowns: dict[pytest.FixtureDef[Any], int] = {}
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        start = self._now()
+        try:
+            result = yield
+        except BaseException:
+            self._add(fixturedef, request, start, pytest.ExceptionInfo.from_current())
+            raise
+        if self._now() - start >= self._shortest:
+            self._add(fixturedef, request, start)
+        # Finalizers run last in, first out: this one right before the fixture's own, after those of its users.
+        fixturedef.addfinalizer(partial(self._teardown_starts, fixturedef))
+        return result
+
+    def _teardown_starts(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self._teardowns[fixturedef] = self._now()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_fixture_post_finalizer(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> None:
+        start = self._teardowns.pop(fixturedef, None)
+        if start is not None and self._now() - start >= self._shortest:
+            self._add(fixturedef, request, start, teardown=True)
+
+    def _add(
+        self,
+        fixturedef: pytest.FixtureDef[Any],
+        request: pytest.FixtureRequest,
+        start: int,
+        excinfo: pytest.ExceptionInfo[BaseException] | None = None,
+        *,
+        teardown: bool = False,
+    ) -> None:
+        code = getattr(fixturedef.func, "__code__", None)
+        self._found.append(
+            Fixture(
+                name=fixturedef.argname,
+                scope=text_of(fixturedef.scope),
+                start=start,
+                end=self._now(),
+                teardown=teardown,
+                param=_param_of(request),
+                path=_relative(code.co_filename, request.config) if code else "",
+                line=code.co_firstlineno if code else 0,
+                failure=_fixture_failure(excinfo),
+            )
+        )
+
+
+def _fixture_failure(excinfo: pytest.ExceptionInfo[BaseException] | None) -> Failure | None:
+    """A skip is no failure. The stack trace stands on the phase already."""
+    if excinfo is None or excinfo.errisinstance(pytest.skip.Exception):
+        return None
+    return failure_of_exception(excinfo)._replace(stacktrace="")
+
+
+def _param_of(request: pytest.FixtureRequest) -> str:
+    """A fixture's parameter as its index: its value may be secret, long, or raise on `repr`."""
+    return text_of(getattr(request, "param_index", "")) if hasattr(request, "param") else ""
+
+
+def _relative(filename: str, config: pytest.Config) -> str:
+    root = f"{config.rootpath}/".replace("\\", "/")
+    return filename.replace("\\", "/").removeprefix(root)
+
+
+class CollectionObserver:
+    """Times the collection of this process, and of the files that took long."""
+
+    def __init__(self, tell: Callable[[str], None], now: Clock, worker: str) -> None:
+        self._tell = tell
+        self._now = now
+        self._worker = worker
+        self._start = now()
+        self._deselected = 0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection(self) -> Generator[None, object, object]:
+        self._start = self._now()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        start = self._now()
+        report = yield
+        end = self._now()
+        if report.failed:
+            report.__dict__[FACTS] = (start, end, self._worker)
+        elif isinstance(collector, pytest.File) and end - start >= LONG_FILE:
+            self._tell(events.encode(FileCollected(collector.nodeid, self._worker, start, end)))
+        return report
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._deselected += len(items)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        self._tell(events.encode(CollectionFinished(self._worker, self._start, self._now(), self._deselected)))
+
+
+def observe(
+    config: pytest.Config,
+    settings: Settings,
+    now: Clock,
+    *,
+    worker: str = "",
+    tell: Callable[[str], None] | None = None,
+    on_start: Callable[[pytest.Item, int], None] | None = None,
+) -> TestObserver:
+    """Registers what a process that runs tests needs. Without `tell` and `on_start` all rides on reports."""
+    observer = TestObserver(Place(), now, settings.redact)
+    observer.on_start = on_start
+    register = config.pluginmanager.register
+    register(observer, "otlp-tests")
+    register(CollectionObserver(tell or observer.process.append, now, worker), "otlp-collection")
+    if settings.detail != "tests":
+        shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
+        register(FixtureObserver(observer.fixtures, now, shortest), "otlp-fixtures")
+    if settings.context:
+        _make_current(observer, settings, now, worker)
+    return observer
+
+
+def _make_current(observer: TestObserver, settings: Settings, now: Clock, worker: str) -> None:
+    from pytest_otlp.context import Attachment, CurrentSpan  # noqa: PLC0415  imports OpenTelemetry
+
+    observer.span = CurrentSpan(
+        observer.place,
+        trace_id=settings.trace_id,
+        run_id=settings.run_id,
+        trace_state=settings.trace_state,
+        worker=worker,
+        phases=settings.detail != "tests",
+        now=now,
+    )
+    observer.attachment = Attachment(observer.span, settings.baggage)

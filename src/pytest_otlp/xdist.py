@@ -1,0 +1,69 @@
+"""What pytest-xdist adds: hooks of its controller. Registered only where it is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_otlp import clock
+from pytest_otlp.clock import Anchor
+from pytest_otlp.worker import Settings, TestObserver, observe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_otlp.recorder import Recorder
+
+INPUT = "otlp"
+"""The key of `workerinput` under which the controller tells its workers what to do."""
+
+
+class ControllerHooks:
+    """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
+
+    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor, *, each: bool) -> None:
+        """`each`: every worker runs every test (`--dist=each`)."""
+        self._recorder = recorder
+        self._input = [tuple(settings), tuple(anchor)]
+        self._each = each
+        self._tests: dict[str, int] = {}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[INPUT] = self._input
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        first = not self._tests
+        self._tests[node.gateway.id] = len(ids)
+        if first or self._each:
+            self._recorder.tests_collected(sum(self._tests.values()) if self._each else len(ids))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._recorder.start_elsewhere(nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker that ran no test had no report for the facts about itself."""
+        for line in getattr(node, "workeroutput", {}).get(INPUT, ()):
+            self._recorder.tell(line)
+
+
+class WorkerHooks:
+    """In a worker: what no report could carry goes home with the worker's end."""
+
+    def __init__(self, observer: TestObserver) -> None:
+        self._observer = observer
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        session.config.workeroutput[INPUT] = list(self._observer.process)  # type: ignore[attr-defined]
+
+
+def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) -> None:
+    """In a worker: observe the tests as the controller's `ControllerHooks` asked."""
+    settings, anchor = Settings(*given[0]), Anchor(*given[1])
+    now = clock.clock_from(clock.shared_anchor(anchor))
+    observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
+    config.pluginmanager.register(WorkerHooks(observer), "otlp-worker")
