@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
-from opentelemetry.context import Context, Token
+from opentelemetry.context import Context
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags, TraceState
 from opentelemetry.util import types
 
@@ -103,7 +103,7 @@ class CurrentSpan(trace.Span):
         exception: BaseException,
         attributes: types.Attributes = None,
         timestamp: int | None = None,
-        escaped: bool = False,  # noqa: FBT001, FBT002  the API's signature
+        escaped: bool = False,  # noqa: ARG002  the API's signature
     ) -> None:
         import traceback  # noqa: PLC0415  needed by few tests
 
@@ -155,7 +155,7 @@ class Attachment:
     def __init__(self, span: CurrentSpan, baggage: str = "") -> None:
         base = _with_baggage(baggage) if baggage else context.get_current()
         self._context: Context = trace.set_span_in_context(span, base)
-        self._token: Token[Context] = context.attach(self._context)
+        self._token = context.attach(self._context)
 
     def restore(self) -> None:
         """Puts our context back where a test attached another and left it behind."""
@@ -171,6 +171,3 @@ def _with_baggage(header: str) -> Context:
     from opentelemetry.baggage.propagation import W3CBaggagePropagator  # noqa: PLC0415  only where BAGGAGE is set
 
     return W3CBaggagePropagator().extract({"baggage": header})
-
-
-

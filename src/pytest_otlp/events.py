@@ -9,9 +9,9 @@ missing trailing fields with their defaults and ignores surplus ones, so that fi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple, TypeAlias, Union
+from typing import Any, NamedTuple, TypeAlias
 
 VERSION = 1
 """Of the journal's format; raised when an old reader would misunderstand a new line."""
@@ -186,17 +186,17 @@ class SessionFinished(NamedTuple):
     """Facts that could not be written."""
 
 
-Event: TypeAlias = Union[
-    SessionStarted,
-    FileCollected,
-    CollectFailed,
-    TestsCollected,
-    CollectionFinished,
-    TestStarted,
-    PhasesFinished,
-    TestCrashed,
-    SessionFinished,
-]
+Event: TypeAlias = (
+    SessionStarted
+    | FileCollected
+    | CollectFailed
+    | TestsCollected
+    | CollectionFinished
+    | TestStarted
+    | PhasesFinished
+    | TestCrashed
+    | SessionFinished
+)
 
 _TAGS: dict[type[Event], str] = {
     SessionStarted: "run",
@@ -251,47 +251,47 @@ def decode(line: str | bytes) -> Event | None:
             reader = _READERS.get(tag)
             try:
                 return reader(fields) if reader else None
-            except (TypeError, IndexError) as error:
+            except (TypeError, IndexError, KeyError) as error:
                 raise ValueError(f"not a journal line: {error}") from error
     raise ValueError("not a journal line")
 
 
 def failure_of(fields: list[Any] | None) -> Failure | None:
-    return Failure(*fields[:3]) if fields else None
+    return Failure._make(fields[:3]) if fields else None
 
 
 def case_of(fields: list[Any] | None) -> Case | None:
     if not fields:
         return None
-    path, line, function, suite, description, markers, parameters, group = fields[:8]
-    return Case(
-        path, line, function, suite, description, tuple(markers), tuple((n, v) for n, v in parameters), group
-    )
+    *plain, markers, parameters, group = fields[:8]
+    return Case._make([*plain, tuple(markers), tuple((name, value) for name, value in parameters), group])
 
 
 def fixture_of(fields: list[Any]) -> Fixture:
-    return Fixture(*fields[:8], failure_of(fields[8]))
+    return Fixture._make([*fields[:8], failure_of(fields[8])])
 
 
 def span_facts_of(fields: list[Any] | None) -> SpanFacts | None:
     if not fields:
         return None
     attributes, events, error = fields[:3]
-    return SpanFacts(attributes, tuple(SpanEventFact(*event[:3]) for event in events), error)
+    return SpanFacts(attributes, tuple(SpanEventFact._make(event[:3]) for event in events), error)
 
 
 def _phase(fields: list[Any]) -> Phase:
-    if len(fields) == 6:
-        return Phase(*fields)
-    failure, reason, fixtures, span, properties, output = fields[6:12]
-    return Phase(
-        *fields[:6],
-        failure=failure_of(failure),
-        reason=reason,
-        fixtures=tuple(map(fixture_of, fixtures)),
-        span=span_facts_of(span),
-        properties=tuple((name, value) for name, value in properties),
-        output=tuple((stream, text) for stream, text in output),
+    if len(fields) == _PLAIN:
+        return Phase._make([*fields, *_NOTHING_MORE])
+    failure, reason, fixtures, span, properties, output = fields[_PLAIN:12]
+    return Phase._make(
+        [
+            *fields[:_PLAIN],
+            failure_of(failure),
+            reason,
+            tuple(map(fixture_of, fixtures)),
+            span_facts_of(span),
+            tuple((name, value) for name, value in properties),
+            tuple((stream, text) for stream, text in output),
+        ]
     )
 
 
@@ -302,12 +302,13 @@ def _phases_finished(fields: list[Any]) -> PhasesFinished:
 
 
 def _test_started(fields: list[Any]) -> TestStarted:
-    return TestStarted(*fields[:3], case_of(fields[3]) if len(fields) > 3 else None)
+    key, nodeid, time = fields[:3]
+    return TestStarted(key, nodeid, time, case_of(fields[3]) if len(fields) > 3 else None)
 
 
 def _collect_failed(fields: list[Any]) -> CollectFailed:
     nodeid, worker, start, end, failure = fields[:5]
-    return CollectFailed(nodeid, worker, start, end, Failure(*failure[:3]))
+    return CollectFailed(nodeid, worker, start, end, Failure._make(failure[:3]))
 
 
 def _session_finished(fields: list[Any]) -> SessionFinished:
@@ -315,14 +316,17 @@ def _session_finished(fields: list[Any]) -> SessionFinished:
     return SessionFinished(time, exit_code, warnings, failure_of(failure), dropped)
 
 
-_READERS = {
-    "run": lambda fields: SessionStarted(*fields[:11]),
-    "file": lambda fields: FileCollected(*fields[:4]),
+_PLAIN = 6
+"""Fields of a phase of which no more is known than `encode_plain_phase` tells."""
+_NOTHING_MORE = tuple(Phase._field_defaults.values())
+_READERS: dict[str, Callable[[list[Any]], Event]] = {
+    "run": lambda fields: SessionStarted._make(fields[:11]),
+    "file": lambda fields: FileCollected._make(fields[:4]),
     "bad": _collect_failed,
-    "tests": lambda fields: TestsCollected(*fields[:2]),
-    "coll": lambda fields: CollectionFinished(*fields[:4]),
+    "tests": lambda fields: TestsCollected._make(fields[:2]),
+    "coll": lambda fields: CollectionFinished._make(fields[:4]),
     "start": _test_started,
     "done": _phases_finished,
-    "crash": lambda fields: TestCrashed(*fields[:4]),
+    "crash": lambda fields: TestCrashed._make(fields[:4]),
     "end": _session_finished,
 }

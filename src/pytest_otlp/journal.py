@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 _HIGH_DESCRIPTOR = 200
@@ -25,7 +26,7 @@ class Journal:
         self.dropped = 0
         """Lines that could not be written (disk full, descriptor closed by a test)."""
         self._torn = False
-        self._write = os.write
+        self._write: Callable[[int, bytes], int] = os.write
         self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._disown)

@@ -13,6 +13,8 @@ from pytest_otlp import options
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+_OFF = pytest.StashKey[str]()
+"""Why nothing is recorded although it was asked for."""
 _RUNS_NO_TESTS = (
     "collectonly",
     "showfixtures",
@@ -49,8 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         _observe_for_controller(config, worker_input)
-    elif options.requested(config) and not any(config.getoption(name, None) for name in _RUNS_NO_TESTS):
-        _record(config)
+    elif not any(config.getoption(name, None) for name in _RUNS_NO_TESTS):
+        source = options.requested(config, os.environ)
+        if source is not None:
+            _record(config, source)
 
 
 def _observe_for_controller(config: pytest.Config, worker_input: dict[str, object]) -> None:
@@ -62,11 +66,17 @@ def _observe_for_controller(config: pytest.Config, worker_input: dict[str, objec
         observe_for_controller(config, given, str(worker_input["workerid"]))
 
 
-def _record(config: pytest.Config) -> None:
-    resolved = options.resolve(config, os.environ)
-    from pytest_otlp import session  # noqa: PLC0415  nothing of it is imported when the plugin is off
+def _record(config: pytest.Config, source: options.Source) -> None:
+    if options.sdk_disabled(os.environ) and not source.place.startswith("-"):
+        config.stash[_OFF] = "otlp: off, because OTEL_SDK_DISABLED=true; --otel on the command line overrides it"
+        return
+    from pytest_otlp import resolve, session  # noqa: PLC0415  nothing of it is imported when the plugin is off
 
-    session.start(config, resolved)
+    session.start(config, resolve.resolve(config, os.environ))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    return config.stash.get(_OFF, None)
 
 
 @pytest.fixture

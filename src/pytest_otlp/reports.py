@@ -153,7 +153,7 @@ def phase_of(
     """One finished phase with all that is known of it."""
     start, end = times
     return Phase(
-        report.when or "",
+        report.when,
         report.outcome,
         category,
         start,

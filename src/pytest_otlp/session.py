@@ -22,7 +22,7 @@ from pytest_otlp.worker import Settings, observe
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pytest_otlp.options import Options
+    from pytest_otlp.resolve import Options
 
 Attributes: TypeAlias = dict[str, str | int]
 _FOLDER = "otlp"
@@ -149,7 +149,7 @@ class Session:
         if result.spans.produced == 0 and not result.problem:
             return ""
         clean = result.spans.delivered == result.spans.produced and not result.problem
-        if clean and self._config.get_verbosity() <= -2:  # noqa: PLR2004  -q -q
+        if clean and self._config.get_verbosity() <= -2:
             return ""
         return terminal.summary(result, target=self._options.target, journal=journal, link=self._link)
 

@@ -43,7 +43,8 @@ class Sender:
         settled: Callable[[int], None] = lambda _consumed: None,
     ) -> None:
         """`timeout`: s for one request. `settled` is told, in the sending thread, of each payload that needs no
-        second sending, as the number of input records it stood for."""
+        second sending, as the number of input records it stood for.
+        """
         self._signal = signal
         self._transport = transport
         self._timeout = timeout
@@ -149,10 +150,10 @@ class Sender:
         until = time.monotonic() + pause
         with self._changed:
             if self._deadline is None:
-                self._changed.wait_for(lambda: self._deadline is not None, pause)
-                if self._deadline is None or answer.retry_after is None:
+                over = self._changed.wait_for(lambda: self._deadline is not None, pause)
+                if not over or answer.retry_after is None:
                     return True
-            if answer.unreachable or until >= self._deadline:
+            if answer.unreachable or until >= (self._deadline or 0.0):
                 return False
         time.sleep(max(0.0, until - time.monotonic()))
         return True

@@ -53,7 +53,7 @@ class Senders(NamedTuple):
 class Exporter:
     """Takes the lines of one journal, and has the senders deliver what they make final."""
 
-    def __init__(self, senders: Senders, progress: Progress, detect: Callable[[], Attributes]) -> None:
+    def __init__(self, senders: Senders, progress: Progress, detect: Callable[[], dict[str, str]]) -> None:
         """`detect`: what is known of the place; asked for once, with the first line of a new journal."""
         self.run = Run()
         self._senders = senders

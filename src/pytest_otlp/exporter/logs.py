@@ -32,9 +32,7 @@ def _case_started(trace: Trace, event: TestStarted) -> LogRecord:
     if event.case is not None:
         attributes[semconv.SUITE_NAME] = event.case.suite
     own_id = test_id(trace.session, "", event.nodeid, 1) if not trace.session.workers else b""
-    return _record(
-        trace, event.time, semconv.EVENT_CASE_STARTED, INFO, f"{event.nodeid} started", attributes, own_id
-    )
+    return _record(trace, event.time, semconv.EVENT_CASE_STARTED, INFO, f"{event.nodeid} started", attributes, own_id)
 
 
 def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:

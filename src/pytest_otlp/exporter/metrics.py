@@ -34,9 +34,7 @@ class _Histogram:
         self.largest = max(self.largest, value)
 
     def point(self, attributes: dict[str, str]) -> HistogramPoint:
-        return HistogramPoint(
-            attributes, sum(self.buckets), self.sum, self.smallest, self.largest, tuple(self.buckets)
-        )
+        return HistogramPoint(attributes, sum(self.buckets), self.sum, self.smallest, self.largest, tuple(self.buckets))
 
 
 class Tally:
@@ -121,7 +119,5 @@ class Tally:
             status, histogram = self._run
             point = histogram.point({semconv.SUITE_RUN_STATUS: status})
             description, kind = "Duration of the run", MetricKind.HISTOGRAM
-            found.append(
-                Metric(semconv.METRIC_RUN_DURATION, description, "s", kind, start, time, [point], RUN_BOUNDS)
-            )
+            found.append(Metric(semconv.METRIC_RUN_DURATION, description, "s", kind, start, time, [point], RUN_BOUNDS))
         return found

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
-from pytest_otlp.exporter.records import Attributes, Signal
+from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import JournalReader
@@ -46,7 +46,9 @@ class Parent:
     @property
     def over(self) -> bool:
         """No more lines come. A process that a test forked may hold our standard input open beyond the parent's end."""
-        return self.silent.is_set() or (hasattr(os, "getppid") and sys.platform != "win32" and os.getppid() != self._pid)
+        return self.silent.is_set() or (
+            hasattr(os, "getppid") and sys.platform != "win32" and os.getppid() != self._pid
+        )
 
 
 class Following:
@@ -119,7 +121,7 @@ class _Detection(threading.Thread):
     def __init__(self, root: Path) -> None:
         super().__init__(name="otlp-resource", daemon=True)
         self._root = root
-        self._found: Attributes = {}
+        self._found: dict[str, str] = {}
         self.start()
 
     def run(self) -> None:
@@ -127,7 +129,7 @@ class _Detection(threading.Thread):
 
         self._found = detect(root=self._root, env=os.environ)
 
-    def result(self) -> Attributes:
+    def result(self) -> dict[str, str]:
         self.join()
         return self._found
 

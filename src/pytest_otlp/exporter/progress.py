@@ -21,7 +21,7 @@ class Progress:
             OSError: the file cannot be read or created.
         """
         self.path = journal.with_suffix(".sent")
-        self.resource: dict[str, str] | None = None
+        self.resource: dict[str, str | int] | None = None
         self.settled = 0
         self._read()
         self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
@@ -36,7 +36,7 @@ class Progress:
         numbers = [int(line) for line in lines[1:] if line.isdigit()]
         self.settled = max(numbers, default=0)
 
-    def begin(self, resource: dict[str, str]) -> None:
+    def begin(self, resource: dict[str, str | int]) -> None:
         """Notes the resource, so that a replay elsewhere or later says the same."""
         self.resource = resource
         os.write(self._descriptor, (json.dumps(resource) + "\n").encode("ascii"))

@@ -7,8 +7,8 @@ metrics and logs are made. What is final is forgotten here, so that memory is bo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias, Union
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeAlias
 
 from pytest_otlp.events import (
     Case,
@@ -71,7 +71,7 @@ class SessionClosed(NamedTuple):
     warnings: int
 
 
-Final: TypeAlias = Union[Attempt, FileCollected, CollectFailed, CollectionFinished, SessionClosed]
+Final: TypeAlias = Attempt | FileCollected | CollectFailed | CollectionFinished | SessionClosed
 
 
 class _Open:
@@ -106,33 +106,34 @@ class Run:
 
     def apply(self, event: Event) -> Iterable[Final]:
         """Takes the next event; what became final with it."""
-        match event:
-            case PhasesFinished():
-                return self._phases(event)
-            case TestStarted():
-                self._open[event.key] = _Open(event)
-            case TestCrashed():
-                return self._crashed(event)
-            case FileCollected():
-                return self._collecting(event)
-            case CollectFailed():
-                self.counts["error"] += 1
-                return self._collecting(event)
-            case CollectionFinished():
-                self._deselected[event.worker] = event.deselected
-                self._unfinished.pop(event.worker, None)
-                return (event,)
-            case TestsCollected():
-                self.collected = event.tests
-            case SessionStarted():
-                self.session = event
-            case SessionFinished():
-                return self._finished(event)
+        return _HANDLERS[type(event)](self, event)
+
+    def _begun(self, event: SessionStarted) -> Iterable[Final]:
+        self.session = event
+        return ()
+
+    def _tests_collected(self, event: TestsCollected) -> Iterable[Final]:
+        self.collected = event.tests
+        return ()
+
+    def _collect_failed(self, event: CollectFailed) -> Iterable[Final]:
+        self.counts["error"] += 1
+        return self._collecting(event)
+
+    def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
+        self._deselected[event.worker] = event.deselected
+        self._unfinished.pop(event.worker, None)
+        return (event,)
+
+    def _test_started(self, event: TestStarted) -> Iterable[Final]:
+        self._open[event.key] = _Open(event)
         return ()
 
     @property
     def running(self) -> Iterable[RunningTest]:
-        return [RunningTest(test.nodeid, test.worker, test.number, test.case, test.start) for test in self._open.values()]
+        return [
+            RunningTest(test.nodeid, test.worker, test.number, test.case, test.start) for test in self._open.values()
+        ]
 
     @property
     def active(self) -> int:
@@ -225,7 +226,11 @@ class Run:
         interrupted = self._interrupt_all(event.time)
         status = status_of(event.exit_code)
         collections = self._unfinished.values()
-        return [*interrupted, *collections, self._close(event.time, event.exit_code, status, event.failure, event.warnings)]
+        return [
+            *interrupted,
+            *collections,
+            self._close(event.time, event.exit_code, status, event.failure, event.warnings),
+        ]
 
     def _close(
         self, time: int, exit_code: int | None, status: str, failure: Failure | None, warnings: int
@@ -249,7 +254,7 @@ def _began(test: _Open) -> bool:
 
 
 def outcome_of(categories: Iterable[str]) -> str:
-    """The one word for a test from how pytest's summary counts its phases; a plugin's own word where there is no other."""
+    """The one word for a test, from how pytest's summary counts its phases."""
     found = [category for category in categories if category]
     return next((word for word in _BY_GRAVITY if word in found), found[0] if found else "passed")
 
@@ -257,3 +262,16 @@ def outcome_of(categories: Iterable[str]) -> str:
 def status_of(exit_code: int) -> str:
     """`test.suite.run.status` for an exit code of pytest (pytest.ExitCode)."""
     return {0: "success", 2: "aborted", 5: "skipped"}.get(exit_code, "failure")
+
+
+_HANDLERS: dict[type[Event], Callable[[Run, Any], Iterable[Final]]] = {
+    SessionStarted: Run._begun,
+    FileCollected: Run._collecting,
+    CollectFailed: Run._collect_failed,
+    TestsCollected: Run._tests_collected,
+    CollectionFinished: Run._collection_finished,
+    TestStarted: Run._test_started,
+    PhasesFinished: Run._phases,
+    TestCrashed: Run._crashed,
+    SessionFinished: Run._finished,
+}

@@ -61,5 +61,3 @@ def notices(metrics: MetricsSignal | None, logs_signal: LogsSignal | None) -> li
     if logs_signal is not None and logs_signal.dropped:
         found.append(f"{logs_signal.dropped} log records dropped: the endpoint is too slow")
     return found
-
-

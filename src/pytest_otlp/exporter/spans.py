@@ -89,7 +89,7 @@ def span_count(trace: Trace, final: Final) -> int:
 
 
 def marker(trace: Trace, tests: int | None) -> Span:
-    """The marker of the start: named exactly like the root and beside it, so that lists show the run from the first moment.
+    """The marker of the start: named like the root and beside it, so that lists show the run from the first moment.
 
     Tempo keeps the name of the first parentless span of a trace for good, Jaeger that of the one that starts first.
     """
@@ -183,7 +183,9 @@ def _collect_failed(trace: Trace, failed: CollectFailed) -> Span:
         attributes[semconv.ERROR_TYPE] = failed.failure.type
     times = (failed.start, failed.end)
     events = _exception_events(failed.failure, failed.end)
-    return trace.span(own_id, _collection_id(trace, failed.worker), name, times, attributes, failed.failure.message, events)
+    return trace.span(
+        own_id, _collection_id(trace, failed.worker), name, times, attributes, failed.failure.message, events
+    )
 
 
 def _attempt(trace: Trace, attempt: Attempt) -> list[Span]:
@@ -277,7 +279,7 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
 
 def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> list[Span]:
     own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number, phase.when)
-    fixtures = [_fixture(trace, attempt, own_id, fixture) for fixture in phase.fixtures]
+    fixtures = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
     failed = phase.failure is not None and phase.when == attempt.failed_phase
     events: tuple[SpanEvent, ...] = _said_events([phase])
     if phase.failure is not None:
@@ -302,11 +304,9 @@ def _said_events(phases: Iterable[Phase]) -> tuple[SpanEvent, ...]:
     )
 
 
-def _fixture(trace: Trace, attempt: Attempt, phase_id: bytes, fixture: Fixture) -> Span:
+def _fixture(trace: Trace, phase_id: bytes, fixture: Fixture) -> Span:
     kind = "teardown" if fixture.teardown else "setup"
-    own_id = span_id(
-        trace.session, "fixture", phase_id.hex(), kind, fixture.name, fixture.param, str(fixture.start)
-    )
+    own_id = span_id(trace.session, "fixture", phase_id.hex(), kind, fixture.name, fixture.param, str(fixture.start))
     attributes: dict[str, AttributeValue] = {
         semconv.FIXTURE_NAME: fixture.name,
         semconv.FIXTURE_SCOPE: fixture.scope,

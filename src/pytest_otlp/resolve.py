@@ -1,0 +1,237 @@
+"""The user's wishes as one frozen `Options`.
+
+A bad value on the command line, in the ini file or in a `PYTEST_OTEL*` variable is a usage error that names the
+option, the value and the remedy. A bad `OTEL_*` variable may be meant for the tested application: it is one warning,
+and the default holds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+
+from pytest_otlp import options, values
+from pytest_otlp.options import Option, Source
+from pytest_otlp.values import Parent
+
+T = TypeVar("T")
+
+DEFAULT_REDACTED = ("password", "secret", "token", "key", "auth", "cookie", "session")
+DEFAULT_EXIT_TIMEOUT = 5.0
+DEFAULT_TIMEOUT = 10.0
+SIGNALS = ("traces", "metrics", "logs")
+_GRPC_PORT = 4317
+_LONGEST_TRACE_STATE = 512
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_TIMEOUT = Option("", "", env=("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"), ini=False)
+
+
+class Endpoint(NamedTuple):
+    """Where the data goes."""
+
+    kind: str
+    """http, grpc, file or console."""
+    urls: Mapping[str, str]
+    """By signal, for http and grpc; a signal without one is not sent."""
+    path: str = ""
+    """Of a file."""
+
+
+class Options(NamedTuple):
+    """Everything that the command line, the ini file and the environment decide."""
+
+    endpoint: Endpoint
+    service_name: str
+    """Empty where it is to be found out."""
+    run_name: str
+    parent: Parent | None
+    trace_url: str
+    detail: str
+    output: str
+    metrics: bool
+    logs: bool
+    context: bool
+    redact: tuple[str, ...]
+    exit_timeout: float
+    """s"""
+    timeout: float
+    """s, of one request"""
+    notices: tuple[str, ...]
+    """One line each, for the header."""
+
+    @property
+    def target(self) -> str:
+        """Where the data goes, for people: without user info and path."""
+        if self.endpoint.kind in ("file", "console"):
+            return self.endpoint.path or "console"
+        url = urlsplit(self.endpoint.urls["traces"])
+        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+        return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+
+
+class Reader:
+    """Reads options from where they stand, and collects what deserves a notice."""
+
+    def __init__(self, config: pytest.Config, env: Mapping[str, str]) -> None:
+        self._config = config
+        self.env = env
+        self.notices: list[str] = []
+
+    def find(self, option: Option) -> Source | None:
+        return options.find(option, self._config, self.env)
+
+    def get(self, option: Option, parse: Callable[[str], T], default: T) -> T:
+        """Raises:
+        pytest.UsageError: a value that is ours alone is bad.
+        """
+        source = self.find(option)
+        return default if source is None else self.read(source, parse, default)
+
+    def read(self, source: Source, parse: Callable[[str], T], default: T) -> T:
+        try:
+            return parse(source.text)
+        except ValueError as error:
+            problem = f"{source.place}={_shown(source.text)}: {error}"
+        if source.fatal:
+            raise pytest.UsageError(f"pytest-otlp: {problem}")
+        self.notices.append(f"{problem}; ignored")
+        return default
+
+
+def _shown(text: str) -> str:
+    """A value as an error may show it: escaped, short, without user info."""
+    return repr(re.sub(r"//[^/@]*@", "//...@", text)[:200])
+
+
+def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
+    """Decides everything, once.
+
+    Raises:
+        pytest.UsageError: a value of the command line, the ini file or a `PYTEST_OTEL*` variable is bad.
+    """
+    reader = Reader(config, env)
+    endpoint = _endpoint(reader)
+    no_words: tuple[str, ...] = ()
+    _note_broken_headers(reader)
+    if options.sdk_disabled(env):
+        reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
+    return Options(
+        endpoint=endpoint,
+        service_name=reader.get(options.SERVICE, values.parse_name, ""),
+        run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
+        parent=_parent(reader),
+        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, "") or _local_jaeger(endpoint),
+        detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
+        output=reader.get(options.OUTPUT, values.parse_output, "failed"),
+        metrics=_signal(reader, options.METRICS, "metrics", endpoint, default=True),
+        logs=_signal(reader, options.LOGS, "logs", endpoint, default=False),
+        context=reader.get(options.CONTEXT, options.parse_switch, default=True),
+        redact=DEFAULT_REDACTED + reader.get(options.REDACT, values.parse_words, no_words),
+        exit_timeout=reader.get(options.EXIT_TIMEOUT, values.parse_seconds, DEFAULT_EXIT_TIMEOUT),
+        timeout=reader.get(_TIMEOUT, values.parse_milliseconds, DEFAULT_TIMEOUT),
+        notices=tuple(reader.notices),
+    )
+
+
+def _signal(reader: Reader, option: Option, signal: str, endpoint: Endpoint, *, default: bool) -> bool:
+    """`OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` name exporters; only `none` and `otlp` concern us."""
+    exporter = reader.env.get(f"OTEL_{signal.upper()}_EXPORTER")
+    if exporter in ("none", "otlp"):
+        default = exporter == "otlp"
+    wanted = reader.get(option, options.parse_switch, default)
+    return wanted and (signal in endpoint.urls or endpoint.kind == "file")
+
+
+def _endpoint(reader: Reader) -> Endpoint:
+    given = reader.get(options.ENDPOINT, values.parse_endpoint, "")
+    if given == "console:":
+        return Endpoint("console", {})
+    if given.startswith("file:"):
+        return Endpoint("file", {}, os.path.abspath(given.removeprefix("file:")))
+    protocol = reader.get(options.PROTOCOL, values.parse_protocol, "")
+    return _from_base(given, protocol) if given else _from_environment(reader, protocol)
+
+
+def _from_base(base: str, protocol: str) -> Endpoint:
+    kind = _kind(base, protocol)
+    return Endpoint(kind, {signal: _appended(base, signal) if kind == "http" else base for signal in SIGNALS})
+
+
+def _from_environment(reader: Reader, protocol: str) -> Endpoint:
+    """The rules of the OTLP exporter's specification, "Endpoint URLs for OTLP/HTTP".
+
+    Where only the traces have an endpoint, metrics and logs have none: a default that was not meant would be asked.
+    """
+    general = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    base = _url_from(reader, general)
+    own = {signal: _url_from(reader, f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT") for signal in SIGNALS}
+    own = {signal: url for signal, url in own.items() if url}
+    if base or "traces" not in own:
+        common = _from_base(base or options.DEFAULT_ENDPOINT, protocol)
+        own = {**common.urls, **own}
+    return Endpoint(_kind(own["traces"], protocol), own)
+
+
+def _url_from(reader: Reader, name: str) -> str:
+    text = reader.env.get(name)
+    return reader.read(Source(text, name, fatal=False), values.parse_url, "") if text else ""
+
+
+def _kind(url: str, protocol: str) -> str:
+    if protocol:
+        return "grpc" if protocol == "grpc" else "http"
+    return "grpc" if urlsplit(url).port == _GRPC_PORT else "http"
+
+
+def _appended(base: str, signal: str) -> str:
+    """The base with the signal's path; a base that is pasted with the path of the traces counts without it."""
+    return f"{base.rstrip('/').removesuffix('/v1/traces')}/v1/{signal}"
+
+
+def _local_jaeger(endpoint: Endpoint) -> str:
+    url = endpoint.urls.get("traces", "")
+    return "http://localhost:16686/trace/{trace_id}" if urlsplit(url).hostname in _LOOPBACK else ""
+
+
+def _parent(reader: Reader) -> Parent | None:
+    source = reader.find(options.TRACEPARENT) or _from_traceparent_variable(reader.env)
+    if source is None:
+        return None
+    parent = reader.read(source, lambda text: _parse_parent(text, reader.env), None)
+    if parent is not None and not parent.sampled:
+        reader.notices.append(f"{source.place} has the sampled flag off; recorded all the same")
+    if parent is not None and source.text == reader.env.get("TRACEPARENT"):
+        return parent._replace(trace_state=reader.env.get("TRACESTATE", "").strip()[:_LONGEST_TRACE_STATE])
+    return parent
+
+
+def _from_traceparent_variable(env: Mapping[str, str]) -> Source | None:
+    """Not in a pytest that a test started: its variables are meant for the outer one."""
+    text = env.get("TRACEPARENT", "")
+    return Source(text, "TRACEPARENT", fatal=False) if text and "PYTEST_CURRENT_TEST" not in env else None
+
+
+def _parse_parent(text: str, env: Mapping[str, str]) -> Parent:
+    if text.strip() != "github":
+        return values.parse_traceparent(text)
+    from pytest_otlp.resource.ci import github_parent  # noqa: PLC0415  needed on request only
+
+    ids = github_parent(env)
+    if ids is None:
+        raise ValueError("github needs GITHUB_RUN_ID and GITHUB_RUN_ATTEMPT, which GitHub Actions sets")
+    return Parent(*ids, sampled=True)
+
+
+def _note_broken_headers(reader: Reader) -> None:
+    """A header that breaks the line would never be accepted; its value is a secret and not shown."""
+    names = ("OTEL_EXPORTER_OTLP_HEADERS", *(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS" for signal in SIGNALS))
+    reader.notices.extend(
+        f"{name} has a line break in a value; ignored (the value is not shown)"
+        for name in names
+        if re.search(r"[\r\n\0]|%0[AaDd0]", reader.env.get(name, ""))
+    )
