@@ -103,10 +103,21 @@ class Run:
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
         self._latest = 0
+        self._handlers: dict[type[Event], Callable[[Any], Iterable[Final]]] = {
+            SessionStarted: self._begun,
+            FileCollected: self._collecting,
+            CollectFailed: self._collect_failed,
+            TestsCollected: self._tests_collected,
+            CollectionFinished: self._collection_finished,
+            TestStarted: self._test_started,
+            PhasesFinished: self._phases,
+            TestCrashed: self._crashed,
+            SessionFinished: self._finished,
+        }
 
     def apply(self, event: Event) -> Iterable[Final]:
         """Takes the next event; what became final with it."""
-        return _HANDLERS[type(event)](self, event)
+        return self._handlers[type(event)](event)
 
     def _begun(self, event: SessionStarted) -> Iterable[Final]:
         self.session = event
@@ -263,15 +274,3 @@ def status_of(exit_code: int) -> str:
     """`test.suite.run.status` for an exit code of pytest (pytest.ExitCode)."""
     return {0: "success", 2: "aborted", 5: "skipped"}.get(exit_code, "failure")
 
-
-_HANDLERS: dict[type[Event], Callable[[Run, Any], Iterable[Final]]] = {
-    SessionStarted: Run._begun,
-    FileCollected: Run._collecting,
-    CollectFailed: Run._collect_failed,
-    TestsCollected: Run._tests_collected,
-    CollectionFinished: Run._collection_finished,
-    TestStarted: Run._test_started,
-    PhasesFinished: Run._phases,
-    TestCrashed: Run._crashed,
-    SessionFinished: Run._finished,
-}
