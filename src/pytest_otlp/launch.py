@@ -47,7 +47,7 @@ class ExporterProcess:
             OSError: it cannot be started.
         """
         script = Path(__file__).parent / "exporter" / "__main__.py"
-        self._process = subprocess.Popen(  # noqa: S603  our own script, by this interpreter
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -113,9 +113,7 @@ class Recorder:
         last = report.when == "teardown" or category == "rerun"
         plain = report.outcome == "passed" and category in ("", "passed") and not extra
         if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
-            attempt.rows.append(
-                events.encode_plain_phase(report.when, "passed", category, start, end, report.duration)
-            )
+            attempt.rows.append(events.encode_plain_phase(report.when, "passed", category, start, end, report.duration))
         else:
             self._add_row(attempt, report, category, (start, end), extra, last=last)
         if last or end - start > LONG_PHASE or report.failed:

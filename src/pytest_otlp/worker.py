@@ -162,9 +162,7 @@ class FixtureObserver:
         self._teardowns[fixturedef] = self._now()
 
     @pytest.hookimpl(trylast=True)
-    def pytest_fixture_post_finalizer(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> None:
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         start = self._teardowns.pop(fixturedef, None)
         if start is not None and self._now() - start >= self._shortest:
             self._add(fixturedef, request, start, teardown=True)
