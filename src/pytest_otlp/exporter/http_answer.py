@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from re import search
 from urllib.parse import urlsplit
 
 from pytest_otlp.exporter.connection import Response
+from pytest_otlp.exporter.mismatch import USE_HTTPS
 from pytest_otlp.exporter.otlp_answer import (
     accepted,
     json_message,
@@ -16,17 +16,14 @@ from pytest_otlp.exporter.otlp_answer import (
     read_protobuf_answer,
     status_message,
 )
+from pytest_otlp.exporter.probe import WANTS_TLS
 from pytest_otlp.exporter.text import one_line
 from pytest_otlp.exporter.transport import Answer, Verdict
-
-USE_HTTPS = "speaks TLS: use https://"
 
 _VERDICTS = {
     **dict.fromkeys((408, 429, 502, 503, 504), Verdict.RETRY),
     **dict.fromkeys((401, 403, 404, 405, 407, 501), Verdict.REFUSED),
 }
-_WANTS_TLS = r"HTTPS (server|port)|SSL-enabled server port"
-"""What Go, nginx and Apache say to plain HTTP on a TLS port."""
 
 
 def judge(response: Response, count: int, *, encrypted: bool) -> Answer:
@@ -36,7 +33,7 @@ def judge(response: Response, count: int, *, encrypted: bool) -> Answer:
     if 300 <= response.status < 400:
         return Answer(Verdict.REFUSED, f"answered {_named(response.status)}, a redirect{_redirect_target(response)}")
     said = _said(response)
-    if not encrypted and response.status == HTTPStatus.BAD_REQUEST and search(_WANTS_TLS, said):
+    if not encrypted and response.status == HTTPStatus.BAD_REQUEST and WANTS_TLS.search(said):
         return Answer(Verdict.REFUSED, USE_HTTPS)
     reason = f"answered {_named(response.status)}" + (f": {one_line(said)}" if said else "")
     verdict = _VERDICTS.get(response.status, Verdict.REJECTED)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import ssl
 import zlib
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPException
-from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from pytest_otlp.exporter.connection import (
@@ -20,38 +18,26 @@ from pytest_otlp.exporter.connection import (
     NoHttpError,
     Response,
 )
+from pytest_otlp.exporter.destination import Destination
 from pytest_otlp.exporter.encode import encode
-from pytest_otlp.exporter.http_answer import USE_HTTPS, judge
-from pytest_otlp.exporter.probe import Protocol, classify, protocol_inside_tls, protocol_of
+from pytest_otlp.exporter.http_answer import judge
+from pytest_otlp.exporter.mismatch import USE_GRPC, USE_HTTPS, tls_failure
+from pytest_otlp.exporter.probe import Protocol, classify, protocol_of
 from pytest_otlp.exporter.records import Attributes, Record, Signal
-from pytest_otlp.exporter.tls import TlsFiles, TlsFilesError, client_context
+from pytest_otlp.exporter.secrecy import basic, secrets_of, without
+from pytest_otlp.exporter.tls import TlsFilesError, client_context
 from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 from pytest_otlp.version import __version__
 
 GZIP_LEVEL = 1
 """Measured on batches of test spans: level 6 makes them 2 % smaller and takes 2.8 times as long."""
 
-USE_GRPC = "speaks gRPC (HTTP/2): use --otel-protocol grpc"
-USE_HTTP = "speaks plain HTTP: use http://"
-
-
-class HttpEndpoint(NamedTuple):
-    """Where one signal goes."""
-
-    url: str
-    """Without user info."""
-    headers: Mapping[str, str] = {}
-    gzip: bool = True
-    tls: TlsFiles = TlsFiles()
-    proxy: str = ""
-    """URL of an HTTP proxy, with its user info; empty for none."""
-
 
 class HttpTransport:
     """A kept-alive connection a signal."""
 
-    def __init__(self, endpoints: Mapping[Signal, HttpEndpoint]) -> None:
-        self._channels = {signal: _Channel(endpoint) for signal, endpoint in endpoints.items()}
+    def __init__(self, destinations: Mapping[Signal, Destination]) -> None:
+        self._channels = {signal: _Channel(destination) for signal, destination in destinations.items()}
 
     @property
     def target(self) -> str:
@@ -76,14 +62,14 @@ class HttpTransport:
 class _Channel:
     """The state of one signal; used by one thread."""
 
-    def __init__(self, endpoint: HttpEndpoint) -> None:
-        self._endpoint = endpoint
-        self._url = urlsplit(endpoint.url)
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._url = urlsplit(destination.url)
         self._encrypted = self._url.scheme == "https"
         self._address = address_of(self._url)
         self._connection: Connection | None = None
         self._context: ssl.SSLContext | None = None
-        self._secrets = secrets_of(endpoint.headers)
+        self._secrets = secrets_of(destination.headers)
         self.target = str(self._address)
 
     def send(self, data: bytes, count: int, timeout: float) -> Answer:
@@ -102,17 +88,17 @@ class _Channel:
             self._connection = None
 
     def _request(self, data: bytes) -> bytes:
-        body = gzipped(data) if self._endpoint.gzip else data
-        proxied = self._endpoint.proxy and not self._encrypted
+        body = gzipped(data) if self._destination.gzip else data
+        proxied = self._destination.proxy and not self._encrypted
         target = quote(self._url.path or "/", _PATH_SAFE) + (f"?{self._url.query}" if self._url.query else "")
         headers = {
             "host": self._url.netloc,
             "user-agent": f"pytest-otlp/{__version__}",
-            **self._endpoint.headers,
+            **self._destination.headers,
             "content-type": "application/x-protobuf",
             "content-length": str(len(body)),
-            **({"content-encoding": "gzip"} if self._endpoint.gzip else {}),
-            **(_proxy_authorization(self._endpoint.proxy) if proxied else {}),
+            **({"content-encoding": "gzip"} if self._destination.gzip else {}),
+            **(_proxy_authorization(self._destination.proxy) if proxied else {}),
         }
         return _head("POST", f"http://{self._url.netloc}{target}" if proxied else target, headers) + body
 
@@ -129,29 +115,25 @@ class _Channel:
         return _exchanged(connection, request)
 
     def _first_hop(self) -> Address:
-        return address_of(urlsplit(self._endpoint.proxy)) if self._endpoint.proxy else self._address
+        return address_of(urlsplit(self._destination.proxy)) if self._destination.proxy else self._address
 
     def _prepare(self, connection: Connection) -> None:
         if self._encrypted:
-            if self._endpoint.proxy:
-                _open_tunnel(connection, self._address, self._endpoint.proxy)
-            self._context = self._context or client_context(self._endpoint.tls, "http/1.1")
+            if self._destination.proxy:
+                _open_tunnel(connection, self._address, self._destination.proxy)
+            self._context = self._context or client_context(self._destination.tls, "http/1.1")
             connection.start_tls(self._context, self._address.host)
 
     def _closed(self, deadline: Deadline) -> Answer:
         """Closed without an answer: by a server that goes down, or that wants to be spoken to otherwise."""
         protocol = None
-        if not self._endpoint.proxy:
-            with suppress(TimeoutError, TlsFilesError):
-                protocol = self._spoken(deadline.left())
+        if not self._destination.proxy:
+            with suppress(OSError, TlsFilesError):
+                context = client_context(self._destination.tls, "h2") if self._encrypted else None
+                protocol = protocol_of(self._address, deadline.left(), context)
         if reason := _OTHER_PROTOCOL.get(protocol):
             return Answer(Verdict.REFUSED, reason)
         return Answer(Verdict.RETRY, "closed the connection without an answer")
-
-    def _spoken(self, timeout: float) -> Protocol | None:
-        if self._encrypted:
-            return protocol_inside_tls(self._address, client_context(self._endpoint.tls, "h2"), timeout)
-        return protocol_of(self._address, timeout)
 
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
@@ -214,7 +196,7 @@ def _refusal(error: Exception) -> str:
     if isinstance(error, HTTPException):
         return _NO_HTTP
     if isinstance(error, ssl.SSLError):
-        return _tls_failure(error)
+        return tls_failure(error)
     return str(error) if isinstance(error, TlsFilesError) else ""
 
 
@@ -226,18 +208,6 @@ def _loss(error: Exception, timeout: float) -> str:
     return str(error) if isinstance(error, _ProxyError) else ""
 
 
-def _tls_failure(error: ssl.SSLError) -> str:
-    """What is wrong, or nothing where the connection was just closed, or did not take to HTTP/1."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate not trusted: {error.verify_message}"
-    reason = error.reason or ""
-    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) or "NO_APPLICATION_PROTOCOL" in reason:
-        return ""
-    if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
-        return USE_HTTP
-    return f"TLS failed: {reason.replace('_', ' ').lower() or 'unknown cause'}"
-
-
 def gzipped(data: bytes) -> bytes:
     """A gzip file without a time, so that equal data is equal bytes."""
     compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
@@ -247,24 +217,3 @@ def gzipped(data: bytes) -> bytes:
 def address_of(url: SplitResult) -> Address:
     """Host and port of a URL, the scheme's port where none is given."""
     return Address(url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
-
-
-def basic(user_info: str) -> str:
-    """The value of an Authorization header for a decoded `user:password` (RFC 7617)."""
-    return "Basic " + b64encode(user_info.encode("utf-8", "surrogateescape")).decode("ascii")
-
-
-def secrets_of(headers: Mapping[str, str]) -> list[str]:
-    """What must never be shown: header values, and what follows a word like `Bearer`; the longest first."""
-    values = {part for value in headers.values() for part in (value, value.rpartition(" ")[2])}
-    return sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
-
-
-_SHORTEST_SECRET = 4
-"""Shorter ones are no secrets, and would tear holes in any text."""
-
-
-def without(secrets: Sequence[str], text: str) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

@@ -156,7 +156,7 @@ _SHORT = len(VARINTS) // 6 - 1
 
 
 def _span(span: Span) -> bytes:
-    _check_ids(span.trace_id, span.span_id)
+    check_ids(span.trace_id, span.span_id)
     parts = [_SPAN_TRACE_ID, span.trace_id, _SPAN_SPAN_ID, span.span_id, _parent(span.parent_id)]
     parts += chunk(_SPAN_NAME, _text(span.name)), _KIND_INTERNAL
     parts += _SPAN_START, fixed64(span.start), _SPAN_END, fixed64(span.end)
@@ -170,14 +170,20 @@ def _span(span: Span) -> bytes:
     return b"".join(parts)
 
 
-def _check_ids(trace_id: bytes, span_id: bytes) -> None:
+def check_ids(trace_id: bytes, span_id: bytes) -> None:
+    """Raises ValueError where they are no ids: an endpoint would throw away the whole batch."""
     if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
         raise ValueError("an id of a wrong length")
 
 
-def _parent(span_id: bytes) -> bytes:
+def check_parent(span_id: bytes) -> None:
+    """Raises ValueError where it is neither an id nor empty."""
     if len(span_id) not in (0, SPAN_ID_SIZE):
         raise ValueError("a parent's id of a wrong length")
+
+
+def _parent(span_id: bytes) -> bytes:
+    check_parent(span_id)
     return _SPAN_PARENT + span_id if span_id else b""
 
 
@@ -187,7 +193,7 @@ def _event(event: SpanEvent) -> bytes:
 
 
 def _link(link: Link) -> bytes:
-    _check_ids(link.trace_id, link.span_id)
+    check_ids(link.trace_id, link.span_id)
     ids = _LINK_TRACE_ID + link.trace_id + _LINK_SPAN_ID + link.span_id
     return ids + _attributes(_LINK_ATTRIBUTE, link.attributes)
 
@@ -225,7 +231,7 @@ def _log_record(record: LogRecord) -> bytes:
         parts.append(chunk(_LOG_BODY, _string(record.body)))
     parts.append(_attributes(_LOG_ATTRIBUTE, record.attributes))
     if record.trace_id:
-        _check_ids(record.trace_id, record.span_id)
+        check_ids(record.trace_id, record.span_id)
         parts += _LOG_TRACE_ID, record.trace_id, _LOG_SPAN_ID, record.span_id
     if record.event_name:
         parts.append(chunk(_LOG_EVENT_NAME, _text(record.event_name)))

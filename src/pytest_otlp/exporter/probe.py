@@ -5,14 +5,14 @@ A server killed in mid-answer looks the same as one that was addressed in the wr
 
 from __future__ import annotations
 
+import re
 import ssl
-from contextlib import suppress
 from enum import Enum
 
-from pytest_otlp.exporter.connection import Address, CannotConnectError, Connection, Deadline
+from pytest_otlp.exporter.connection import Address, Connection, Deadline
 
 LONGEST = 1.0
-"""Seconds for each question."""
+"""Seconds for all questions together."""
 
 
 class Protocol(Enum):
@@ -21,62 +21,65 @@ class Protocol(Enum):
     TLS = "TLS"
 
 
-def protocol_of(address: Address, timeout: float) -> Protocol | None:
-    """What is spoken there to someone who does not speak TLS, or that TLS is spoken; None where that stays open."""
-    if _speaks_tls(address, timeout):
-        return Protocol.TLS
-    return _answer(address, None, timeout)
+def protocol_of(address: Address, timeout: float, context: ssl.SSLContext | None = None) -> Protocol | None:
+    """What is spoken there, within TLS where a context is given; None where that stays open.
 
-
-def protocol_inside_tls(address: Address, context: ssl.SSLContext, timeout: float) -> Protocol | None:
-    """What is spoken within a TLS connection."""
-    return _answer(address, context, timeout)
+    Raises CannotConnectError, ssl.SSLError, OSError.
+    """
+    deadline = Deadline(min(timeout, LONGEST))
+    try:
+        return _answer(address, deadline, context)
+    except ConnectionError:
+        if context is None and _speaks_tls(address, deadline):
+            return Protocol.TLS
+        return None
 
 
 def classify(start: bytes) -> Protocol | None:
     """What an answer is that begins so."""
-    if start.startswith(b"HTTP/1"):
-        return Protocol.HTTP1
+    # Some know so little of HTTP/2 that they send an error page without a head.
+    if start.startswith((b"HTTP/1", b"<")):
+        return Protocol.TLS if WANTS_TLS.search(start.decode("latin-1")) else Protocol.HTTP1
     # The first frame of an HTTP/2 server: length, type SETTINGS, flags, stream 0 (RFC 9113, 3.4 and 6.5).
     if start[3:4] == b"\x04" and start[5:9] == bytes(4):
         return Protocol.HTTP2
     # A TLS record with an alert, of any version (RFC 8446, 5.1).
-    if start.startswith(b"\x15\x03"):
-        return Protocol.TLS
-    return None
+    return Protocol.TLS if start.startswith(b"\x15\x03") else None
 
 
-def _speaks_tls(address: Address, timeout: float) -> bool:
+WANTS_TLS = re.compile(r"HTTPS (server|port)|SSL-enabled server port")
+"""What Go, nginx and Apache say to plain HTTP on a TLS port."""
+
+
+def _answer(address: Address, deadline: Deadline, context: ssl.SSLContext | None) -> Protocol | None:
+    connection = Connection.open(address, deadline)
+    try:
+        if context:
+            connection.start_tls(context, address.host)
+        connection.send(_HTTP2_PREFACE)
+        start = connection.receive(1024)
+    finally:
+        connection.close()
+    if not start:
+        raise ConnectionResetError("closed")
+    return classify(start)
+
+
+_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+
+
+def _speaks_tls(address: Address, deadline: Deadline) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    try:
-        connection = Connection.open(address, Deadline(min(timeout, LONGEST)))
-    except CannotConnectError:
-        return False
+    connection = Connection.open(address, deadline)
     try:
         connection.start_tls(context, address.host)
     except ssl.SSLError as error:
         # An alert is TLS as well: a server may want a certificate of ours, or only HTTP/2.
         return "ALERT" in (error.reason or "")
-    except OSError:
+    except ConnectionError:
         return False
     finally:
         connection.close()
     return True
-
-
-def _answer(address: Address, context: ssl.SSLContext | None, timeout: float) -> Protocol | None:
-    with suppress(OSError):
-        connection = Connection.open(address, Deadline(min(timeout, LONGEST)))
-        try:
-            if context:
-                connection.start_tls(context, address.host)
-            connection.send(_HTTP2_PREFACE)
-            return classify(connection.receive(64))
-        finally:
-            connection.close()
-    return None
-
-
-_HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import NamedTuple
 
-
-class TlsFiles(NamedTuple):
-    """Paths of PEM files; empty where there is none."""
-
-    certificate: str = ""
-    """The only authorities to trust; without it, those of the system."""
-    client_key: str = ""
-    client_certificate: str = ""
+from pytest_otlp.exporter.destination import TlsFiles
 
 
 class TlsFilesError(Exception):
