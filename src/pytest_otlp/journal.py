@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from zlib import crc32
 
+FOLDER = "otlp"
+"""Within pytest's cache directory, where it keeps folders of plugins (`d`)."""
+SUFFIX = ".jsonl"
 _HIGH_DESCRIPTOR = 200
 """Tests that close "all" descriptors, or expect the lowest free one, work with small numbers."""
 
@@ -103,3 +109,34 @@ class JournalReader:
 
     def close(self) -> None:
         self._file.close()
+
+
+def create(name: str, project: Path, cache: Path | None) -> Journal:
+    """A new journal in the project's cache folder, where a person looks for it; else in the system's temporary one.
+
+    Raises:
+        OSError: neither can be written.
+    """
+    if cache is not None:
+        with suppress(OSError):
+            return Journal(cache / (name + SUFFIX))
+    folder = _temporary_folder(project)
+    folder.parent.mkdir(mode=0o700, exist_ok=True)
+    if hasattr(os, "getuid") and folder.parent.lstat().st_uid != os.getuid():
+        raise PermissionError(f"{folder.parent} belongs to somebody else")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return Journal(folder / (name + SUFFIX))
+
+
+def _temporary_folder(project: Path) -> Path:
+    """Of a project whose own folder cannot be written."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    name = f"{project.name}-{crc32(os.fsencode(project.resolve())):08x}"
+    return Path(tempfile.gettempdir(), f"pytest-otlp-{user}", name)
+
+
+def kept(project: Path) -> list[Path]:
+    """The journals of a project that wait for a replay, oldest first."""
+    folders = (project / ".pytest_cache" / "d" / FOLDER, _temporary_folder(project))
+    found = [path for folder in folders for path in folder.glob(f"*{SUFFIX}")]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns)

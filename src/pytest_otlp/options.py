@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pytest
 
-DEFAULT_ENDPOINT = "http://localhost:4318"
 _ON = ("1", "true", "yes", "on")
 _OFF = ("0", "false", "no", "off", "")
 
@@ -40,7 +39,7 @@ class Source(NamedTuple):
 OTEL = Option("otel", "send this run as OpenTelemetry data", env=("PYTEST_OTEL",))
 ENDPOINT = Option(
     "otel_endpoint",
-    f"where to send it, and turns it on: http(s)://HOST:PORT, file:PATH or console: (default: {DEFAULT_ENDPOINT})",
+    "where to send it, and turns it on: http(s)://HOST:PORT, file:PATH or console: (default: http://localhost:4318)",
     "URL",
 )
 PROTOCOL = Option(

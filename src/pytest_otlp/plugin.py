@@ -72,7 +72,10 @@ def _record(config: pytest.Config, source: options.Source) -> None:
         return
     from pytest_otlp import resolve, session  # noqa: PLC0415  nothing of it is imported when the plugin is off
 
-    session.start(config, resolve.resolve(config, os.environ))
+    try:
+        session.start(config, resolve.resolve(config, os.environ))
+    except OSError as error:
+        config.stash[_OFF] = f"otlp: off, because no journal can be written ({error})"
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

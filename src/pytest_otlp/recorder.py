@@ -21,6 +21,7 @@ from pytest_otlp.reports import (
     phase_of,
     properties_of,
 )
+from pytest_otlp.safe import qualified_name
 
 if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
@@ -65,6 +66,8 @@ class Recorder:
         self._warnings = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
+        self.defect = ""
+        """What went wrong in here first; for the line at the end."""
         self.exit_code: int | None = None
         """None until the session's end is written."""
 
@@ -100,6 +103,15 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A report that another plugin made may have any shape: what we cannot read must not fail the run."""
+        try:
+            self._record(report)
+        except Exception as error:  # noqa: BLE001  see above
+            self.defect = (
+                self.defect or f"a report of {report.nodeid} could not be read ({qualified_name(type(error))})"
+            )
+
+    def _record(self, report: pytest.TestReport) -> None:
         facts = report.__dict__.pop(FACTS, None)
         worker = getattr(report, "worker_id", "")
         if report.when not in ("setup", "call", "teardown"):

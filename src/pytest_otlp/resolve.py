@@ -11,11 +11,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
-from urllib.parse import urlsplit
 
 import pytest
 
-from pytest_otlp import options, values
+from pytest_otlp import endpoints, options, values
+from pytest_otlp.endpoints import SIGNALS, Endpoint
 from pytest_otlp.options import Option, Source
 from pytest_otlp.values import Parent
 
@@ -24,22 +24,9 @@ T = TypeVar("T")
 DEFAULT_REDACTED = ("password", "secret", "token", "key", "auth", "cookie", "session")
 DEFAULT_EXIT_TIMEOUT = 5.0
 DEFAULT_TIMEOUT = 10.0
-SIGNALS = ("traces", "metrics", "logs")
-_GRPC_PORT = 4317
+_JAEGER = "http://localhost:16686/trace/{trace_id}"
 _LONGEST_TRACE_STATE = 512
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TIMEOUT = Option("", "", env=("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"), ini=False)
-
-
-class Endpoint(NamedTuple):
-    """Where the data goes."""
-
-    kind: str
-    """http, grpc, file or console."""
-    urls: Mapping[str, str]
-    """By signal, for http and grpc; a signal without one is not sent."""
-    path: str = ""
-    """Of a file."""
 
 
 class Options(NamedTuple):
@@ -63,15 +50,6 @@ class Options(NamedTuple):
     """s, of one request"""
     notices: tuple[str, ...]
     """One line each, for the header."""
-
-    @property
-    def target(self) -> str:
-        """Where the data goes, for people: without user info and path."""
-        if self.endpoint.kind in ("file", "console"):
-            return self.endpoint.path or "console"
-        url = urlsplit(self.endpoint.urls["traces"])
-        host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-        return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
 
 
 class Reader:
@@ -125,7 +103,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
-        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, "") or _local_jaeger(endpoint),
+        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local else ""),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
         metrics=_signal(reader, options.METRICS, "metrics", endpoint, default=True),
@@ -154,48 +132,14 @@ def _endpoint(reader: Reader) -> Endpoint:
     if given.startswith("file:"):
         return Endpoint("file", {}, os.path.abspath(given.removeprefix("file:")))
     protocol = reader.get(options.PROTOCOL, values.parse_protocol, "")
-    return _from_base(given, protocol) if given else _from_environment(reader, protocol)
-
-
-def _from_base(base: str, protocol: str) -> Endpoint:
-    kind = _kind(base, protocol)
-    return Endpoint(kind, {signal: _appended(base, signal) if kind == "http" else base for signal in SIGNALS})
-
-
-def _from_environment(reader: Reader, protocol: str) -> Endpoint:
-    """The rules of the OTLP exporter's specification, "Endpoint URLs for OTLP/HTTP".
-
-    Where only the traces have an endpoint, metrics and logs have none: a default that was not meant would be asked.
-    """
-    general = "OTEL_EXPORTER_OTLP_ENDPOINT"
-    base = _url_from(reader, general)
-    own = {signal: _url_from(reader, f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT") for signal in SIGNALS}
-    own = {signal: url for signal, url in own.items() if url}
-    if base or "traces" not in own:
-        common = _from_base(base or options.DEFAULT_ENDPOINT, protocol)
-        own = {**common.urls, **own}
-    return Endpoint(_kind(own["traces"], protocol), own)
+    if given:
+        return endpoints.from_base(given, protocol)
+    return endpoints.from_environment(lambda name: _url_from(reader, name), protocol)
 
 
 def _url_from(reader: Reader, name: str) -> str:
     text = reader.env.get(name)
     return reader.read(Source(text, name, fatal=False), values.parse_url, "") if text else ""
-
-
-def _kind(url: str, protocol: str) -> str:
-    if protocol:
-        return "grpc" if protocol == "grpc" else "http"
-    return "grpc" if urlsplit(url).port == _GRPC_PORT else "http"
-
-
-def _appended(base: str, signal: str) -> str:
-    """The base with the signal's path; a base that is pasted with the path of the traces counts without it."""
-    return f"{base.rstrip('/').removesuffix('/v1/traces')}/v1/{signal}"
-
-
-def _local_jaeger(endpoint: Endpoint) -> str:
-    url = endpoint.urls.get("traces", "")
-    return "http://localhost:16686/trace/{trace_id}" if urlsplit(url).hostname in _LOOPBACK else ""
 
 
 def _parent(reader: Reader) -> Parent | None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_otlp import clock, events, terminal
+from pytest_otlp import clock, events, journal, terminal
 from pytest_otlp.events import SessionStarted
-from pytest_otlp.journal import Journal
 from pytest_otlp.launch import ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.resource import host, merge, service
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from pytest_otlp.resolve import Options
 
 Attributes: TypeAlias = dict[str, str | int]
-_FOLDER = "otlp"
 
 
 class Session:
@@ -47,7 +45,7 @@ class Session:
         resource, problems = _resource(config, options, self._run_id)
         self._service = str(resource["service.name"])
         self._notices = (*options.notices, *problems)
-        self._journal = _create_journal(config, self._run_id)
+        self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
         self._exporter = self._start_exporter()
@@ -103,7 +101,7 @@ class Session:
     def pytest_report_header(self) -> list[str]:
         endpoint = self._options.endpoint
         line = terminal.header(
-            target=self._options.target,
+            target=self._options.endpoint.target,
             protocol=endpoint.kind,
             service=self._service,
             trace_id=self._trace_id,
@@ -140,18 +138,25 @@ class Session:
 
     def _delivered(self) -> str:
         """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""
-        journal = _shown_path(self._journal.path)
+        path = _shown_path(self._journal.path)
         if self._exporter is None:
-            return terminal.no_exporter(self._problem, journal)
+            return terminal.no_exporter(self._problem, path)
         result = self._exporter.finish(self._options.exit_timeout)
         if result is None:
-            return terminal.no_exporter("the exporter left no word", journal)
-        if result.spans.produced == 0 and not result.problem:
+            return terminal.no_exporter("the exporter left no word", path)
+        result = result._replace(notices=(*result.notices, *self._own_notices()))
+        if result.spans.produced == 0 and not result.problem and not result.notices:
             return ""
-        clean = result.spans.delivered == result.spans.produced and not result.problem
+        clean = result.spans.delivered == result.spans.produced and not (result.problem or result.notices)
         if clean and self._config.get_verbosity() <= -2:
             return ""
-        return terminal.summary(result, target=self._options.target, journal=journal, link=self._link)
+        return terminal.summary(result, target=self._options.endpoint.target, journal=path, link=self._link)
+
+    def _own_notices(self) -> list[str]:
+        found = [self.recorder.defect] if self.recorder.defect else []
+        if self._journal.dropped:
+            found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
+        return found
 
 
 def _resource(config: pytest.Config, options: Options, run_id: str) -> tuple[Attributes, list[str]]:
@@ -168,22 +173,14 @@ def _resource(config: pytest.Config, options: Options, run_id: str) -> tuple[Att
     return merge({**own, "service.name": name}, given), problems
 
 
-def _create_journal(config: pytest.Config, run_id: str) -> Journal:
-    """In pytest's cache, where a person looks for it; else in the system's folder for temporary files."""
-    name = f"{run_id}.jsonl"
+def _cache_folder(config: pytest.Config) -> Path | None:
+    """Where pytest lets plugins keep files; None without its cache plugin, or where it cannot write."""
     cache = getattr(config, "cache", None)
-    if cache is not None:
-        try:
-            return Journal(Path(cache.mkdir(_FOLDER)) / name)
-        except OSError:
-            pass
-    folder = Path(tempfile.gettempdir(), f"pytest-otlp-{_user()}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return Journal(folder / name)
-
-
-def _user() -> str:
-    return str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    if cache is None:
+        return None
+    with suppress(OSError):
+        return Path(cache.mkdir(journal.FOLDER))
+    return None
 
 
 def _shown_path(path: Path) -> str:

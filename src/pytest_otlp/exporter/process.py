@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_otlp.exporter.delivery import Sender
-from pytest_otlp.exporter.endpoint import transport_for
+from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Signal
@@ -140,7 +140,7 @@ def follow(settings: Mapping[str, Any]) -> None:
     detection = _Detection(Path(settings["root"]))
     journal = Path(settings["journal"])
     progress = Progress(journal)
-    senders = senders_for(transport_for(settings, os.environ), progress, settings)
+    senders = senders_for(transport_for(settings_from(**settings["endpoint"], env=os.environ)), progress, settings)
     exporter = Exporter(senders, progress, detection.result)
     following = Following(exporter, senders, JournalReader(journal), settings["exit_timeout"])
     following.until_over(parent)

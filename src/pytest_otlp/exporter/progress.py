@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+
+
+class BusyError(Exception):
+    """Another process is sending this journal."""
 
 
 class Progress:
@@ -19,22 +24,18 @@ class Progress:
 
         Raises:
             OSError: the file cannot be read or created.
+            BusyError: another process is at it.
         """
-        self.path = journal.with_suffix(".sent")
-        self.resource: dict[str, str | int] | None = None
-        self.settled = 0
-        self._read()
-        self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.path = _path_of(journal)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        _lock(self._descriptor)
+        self.resource: dict[str, str | int] | None
+        self.resource, self.settled = _read(self.path)
 
-    def _read(self) -> None:
-        try:
-            lines = self.path.read_text("ascii").splitlines()
-        except FileNotFoundError:
-            return
-        if lines:
-            self.resource = json.loads(lines[0])
-        numbers = [int(line) for line in lines[1:] if line.isdigit()]
-        self.settled = max(numbers, default=0)
+    @staticmethod
+    def settled_of(journal: Path) -> int:
+        """The number of spans of a journal that need no sending, without taking part in it."""
+        return _read(_path_of(journal))[1]
 
     def begin(self, resource: dict[str, str | int]) -> None:
         """Notes the resource, so that a replay elsewhere or later says the same."""
@@ -50,3 +51,32 @@ class Progress:
     def remove(self) -> None:
         os.close(self._descriptor)
         self.path.unlink(missing_ok=True)
+
+
+def _path_of(journal: Path) -> Path:
+    return journal.with_suffix(".sent")
+
+
+def _read(path: Path) -> tuple[dict[str, str | int] | None, int]:
+    try:
+        lines = path.read_text("ascii").splitlines()
+    except FileNotFoundError:
+        return None, 0
+    numbers = [int(line) for line in lines[1:] if line.isdigit()]
+    return (json.loads(lines[0]) if lines else None), max(numbers, default=0)
+
+
+def _lock(descriptor: int) -> None:
+    """For as long as this process lives."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise BusyError from None

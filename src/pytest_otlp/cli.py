@@ -1,0 +1,103 @@
+"""The command `pytest-otlp`: what concerns runs that are over. It works without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_otlp import journal, values
+from pytest_otlp.endpoints import Endpoint, from_base, from_environment
+from pytest_otlp.terminal import escaped
+
+OK, STILL_KEPT, MISUSE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit code is 0 when all is delivered, 1 when something is still kept, 2 on misuse."""
+    options = _parser().parse_args(arguments)
+    try:
+        endpoint = _endpoint(options.endpoint, options.protocol)
+    except ValueError as error:
+        return _fail(str(error))
+    journals = options.journals or journal.kept(Path.cwd())
+    missing = [path for path in journals if not path.is_file()]
+    if missing:
+        return _fail(f"no journal at {missing[0]}; `pytest-otlp replay --list` shows what is kept")
+    if options.list:
+        return _list(journals)
+    return _replay(journals, endpoint, options.timeout)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("pytest-otlp", description="Send what pytest-otlp could not deliver.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    replay = commands.add_parser("replay", help="send the runs that are kept, once")
+    replay.add_argument(
+        "journals",
+        nargs="*",
+        type=Path,
+        metavar="JOURNAL",
+        help="default: all that are kept of the project in this folder",
+    )
+    replay.add_argument("--endpoint", metavar="URL", help="default: OTEL_EXPORTER_OTLP_ENDPOINT, else localhost:4318")
+    replay.add_argument("--protocol", choices=("grpc", "http/protobuf"), default="", help="default: by port")
+    replay.add_argument("--list", action="store_true", help="say what is kept, and send nothing")
+    replay.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="give a journal up after this long; default 60"
+    )
+    return parser
+
+
+def _endpoint(given: str | None, protocol: str) -> Endpoint:
+    if given is not None:
+        if values.parse_endpoint(given) == "console:":
+            return Endpoint("console", {})
+        if given.startswith("file:"):
+            return Endpoint("file", {}, str(Path(given.removeprefix("file:")).absolute()))
+        return from_base(given, protocol)
+    return from_environment(_from_variable, protocol)
+
+
+def _from_variable(name: str) -> str:
+    text = os.environ.get(name)
+    if not text:
+        return ""
+    try:
+        return values.parse_url(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _list(journals: Sequence[Path]) -> int:
+    from pytest_otlp.exporter.replay import describe  # noqa: PLC0415  the parser answers without it
+
+    for path in journals:
+        _say(describe(path))
+    if not journals:
+        _say("nothing is kept")
+    return OK
+
+
+def _replay(journals: Sequence[Path], endpoint: Endpoint, timeout: float) -> int:
+    from pytest_otlp.exporter.replay import replay  # noqa: PLC0415  the parser answers without it
+
+    if not journals:
+        _say("nothing is kept")
+    done = [replay(path, endpoint, timeout, _say) for path in journals]
+    return OK if all(done) else STILL_KEPT
+
+
+def _say(line: str) -> None:
+    print(escaped(line))  # noqa: T201  a command's output
+
+
+def _fail(problem: str) -> int:
+    print(escaped(f"pytest-otlp: {problem}"), file=sys.stderr)  # noqa: T201  a command's output
+    return MISUSE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
