@@ -33,6 +33,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -96,9 +97,6 @@ _SERVICES: dict[SignalName, _Service] = {
 }
 
 
-# What is answered
-
-
 @dataclass(frozen=True)
 class Reply:
     """What a request is answered with."""
@@ -143,7 +141,7 @@ class Request:
     """Size of the body as it was sent; over gRPC, which hides that, uncompressed."""
     arrival: int
     connection: int
-    """Tells apart the connections of HTTP; 0 for gRPC."""
+    """Number of the connection, from 0 (HTTP); 0 for gRPC."""
     reply: Reply = Reply()
 
     @property
@@ -265,9 +263,6 @@ def grpc_error(code: grpc.StatusCode, details: str = "", retry_after: float | No
     return Reply(code=code, details=details, trailers=(("grpc-status-details-bin", status.SerializeToString()),))
 
 
-# The server
-
-
 class Tls(NamedTuple):
     """Paths of PEM files."""
 
@@ -365,9 +360,6 @@ class OtlpServer:
         return self._stopping.wait(seconds)
 
 
-# HTTP
-
-
 class _Stopped(Exception):  # noqa: N818 - no error
     pass
 
@@ -383,6 +375,7 @@ class _HttpServer(ThreadingHTTPServer):
         self.otlp = otlp
         self.context = _server_context(otlp.tls) if otlp.tls else None
         self.connections: set[socket.socket] = set()
+        self.numbers = count()
         super().__init__((otlp.host, otlp.port), _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
@@ -438,6 +431,10 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     _paths: ClassVar[dict[str, SignalName]] = {f"/v1/{signal}": signal for signal in SIGNALS}
 
+    def setup(self) -> None:
+        super().setup()
+        self.number = next(self.server.numbers)
+
     def log_message(self, *_args: object) -> None:
         pass
 
@@ -449,7 +446,7 @@ class _Handler(BaseHTTPRequestHandler):
         if signal is None or headers.get("content-type") != "application/x-protobuf":
             reply = Reply(404 if signal is None else 415)
         else:
-            reply = self.server.otlp.received(signal, headers, body, len(wire), id(self.connection))
+            reply = self.server.otlp.received(signal, headers, body, len(wire), self.number)
             reply = _checked(signal, body, reply)
         self._reply(reply)
 
@@ -486,9 +483,6 @@ def _checked(signal: SignalName, body: bytes, reply: Reply) -> Reply:
     except DecodeError:
         return Reply(400, body=Status(code=3, message="not an export request").SerializeToString())
     return reply
-
-
-# gRPC
 
 
 def _start_grpc(otlp: OtlpServer) -> tuple[int, Callable[[], None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pytest_otlp.exporter import otlp_proto
 from pytest_otlp.exporter.records import Attributes, Metric, Record
@@ -90,14 +90,20 @@ class _Packer:
     def _fitted(self, record: Record) -> Sequence[bytes]:
         if isinstance(record, Metric):
             return [self._to.record(part) for part in self._divided(record)]
+        shortest = self._cut_to(record, _SHORTEST)
+        if len(shortest) > self._room:
+            raise _TooLargeError
+        self._cut += 1
         longest = self._room // 2
         while longest > _SHORTEST:
-            data = self._to.record(_with_shorter_texts(record, longest))
+            data = self._cut_to(record, longest)
             if len(data) <= self._room:
-                self._cut += 1
                 return (data,)
             longest //= 2
-        raise _TooLargeError
+        return (shortest,)
+
+    def _cut_to(self, record: Record, longest: int) -> bytes:
+        return self._to.record(_shorter(record, longest))
 
     def _divided(self, metric: Metric) -> Iterator[Metric]:
         if len(self._to.record(metric)) <= self._room:
@@ -111,15 +117,10 @@ class _Packer:
 
 
 _SHORTEST = 64
-_T = TypeVar("_T")
-
-
-def _with_shorter_texts(value: _T, longest: int) -> _T:
-    """A record in which no text is longer than that, at any depth; keys stay as they are."""
-    return _shorter(value, longest)  # type: ignore[no-any-return]
 
 
 def _shorter(value: Any, longest: int) -> Any:
+    """A record in which no text is longer than that, at any depth; keys stay as they are."""
     if isinstance(value, str):
         return cut_middle(value, longest)
     if isinstance(value, Mapping):
