@@ -1,0 +1,64 @@
+"""A user's project, and real pytest runs in it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished pytest."""
+
+    exit_code: int
+    output: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """As pytest's last line has them, by the names that `pytest.outcome` uses."""
+        counts = pytest.RunResult.parse_summary_nouns(self.output.splitlines())
+        names = {"errors": "error"}
+        return {names.get(name, name): count for name, count in counts.items() if name != "warnings"}
+
+    def notices_of(self, signal: str) -> list[str]:
+        """The plugin's lines that name a signal."""
+        return [line for line in self.output.splitlines() if line.startswith("otlp: ") and signal in line]
+
+
+@dataclass(frozen=True)
+class Project:
+    folder: Path
+    service: str
+    """Unique, so that a backend shared by the tests shows its runs alone."""
+
+    def write(self, suite: str) -> None:
+        # The ini file makes the folder the root of its runs.
+        (self.folder / "pytest.ini").write_text("[pytest]\n")
+        (self.folder / "test_shop.py").write_text(suite)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", f"--otel-service-name={self.service}", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> Run:
+        return finish(self.start(*arguments))
+
+
+def finish(process: subprocess.Popen[str]) -> Run:
+    try:
+        output, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return Run(process.returncode, output)
