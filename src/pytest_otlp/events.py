@@ -127,6 +127,16 @@ class CollectFailed(NamedTuple):
     failure: Failure
 
 
+class CollectSkipped(NamedTuple):
+    """A collector that skipped itself, as `importorskip` at a module's top does; pytest counts it as one skip."""
+
+    nodeid: str
+    worker: str
+    start: int
+    end: int
+    reason: str
+
+
 class TestsCollected(NamedTuple):
     """How many tests the run will execute, as soon as the process that owns it knows."""
 
@@ -190,6 +200,7 @@ Event: TypeAlias = (
     SessionStarted
     | FileCollected
     | CollectFailed
+    | CollectSkipped
     | TestsCollected
     | CollectionFinished
     | TestStarted
@@ -202,6 +213,7 @@ _TAGS: dict[type[Event], str] = {
     SessionStarted: "run",
     FileCollected: "file",
     CollectFailed: "bad",
+    CollectSkipped: "skip",
     TestsCollected: "tests",
     CollectionFinished: "coll",
     TestStarted: "start",
@@ -246,13 +258,13 @@ def decode(line: str | bytes) -> Event | None:
     Raises:
         ValueError: the line is no event: torn, or not of this format.
     """
-    match json.loads(line):
-        case [str(tag), *fields]:
-            reader = _READERS.get(tag)
-            try:
+    try:
+        match json.loads(line):
+            case [str(tag), *fields]:
+                reader = _READERS.get(tag)
                 return reader(fields) if reader else None
-            except (TypeError, IndexError, KeyError) as error:
-                raise ValueError(f"not a journal line: {error}") from error
+    except (TypeError, LookupError, RecursionError) as error:
+        raise ValueError(f"not a journal line: {error}") from error
     raise ValueError("not a journal line")
 
 
@@ -323,6 +335,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "run": lambda fields: SessionStarted._make(fields[:11]),
     "file": lambda fields: FileCollected._make(fields[:4]),
     "bad": _collect_failed,
+    "skip": lambda fields: CollectSkipped._make(fields[:5]),
     "tests": lambda fields: TestsCollected._make(fields[:2]),
     "coll": lambda fields: CollectionFinished._make(fields[:4]),
     "start": _test_started,

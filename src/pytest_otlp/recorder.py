@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_otlp import events
-from pytest_otlp.events import CollectFailed, Failure, SessionFinished, TestCrashed, TestsCollected, TestStarted
+from pytest_otlp.events import (
+    CollectFailed,
+    CollectSkipped,
+    Failure,
+    SessionFinished,
+    TestCrashed,
+    TestsCollected,
+    TestStarted,
+)
 from pytest_otlp.reports import (
     FACTS,
     Facts,
@@ -20,6 +28,7 @@ from pytest_otlp.reports import (
     output_of,
     phase_of,
     properties_of,
+    reason_of,
 )
 from pytest_otlp.safe import qualified_name
 
@@ -214,24 +223,37 @@ class Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.passed:
+            return
+        facts = report.__dict__.pop(FACTS, None) or (self._now(), self._now(), "", None)
+        start, end, worker, exception = facts
         if report.failed:
-            start, end, worker = report.__dict__.pop(FACTS, None) or (self._now(), self._now(), "")
-            failed = CollectFailed(report.nodeid, worker, start, end, failure_of(report, None))
+            failed = CollectFailed(report.nodeid, worker, start, end, failure_of(report, exception))
             self._journal.append(events.encode(failed))
+        else:
+            skipped = CollectSkipped(report.nodeid, worker, start, end, reason_of(report))
+            self._journal.append(events.encode(skipped))
 
     def pytest_warning_recorded(self) -> None:
         self._warnings += 1
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        self._failure = failure_of_exception(excinfo)
+        self.note_failure(excinfo)
 
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.note_failure(excinfo)
+
+    def note_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """What made the session end badly."""
         self._failure = failure_of_exception(excinfo)
 
     def finish(self, exit_code: int) -> None:
         """Writes the session's end, once."""
         if self.exit_code is None:
             self.exit_code = exit_code
+            for (worker, _), attempt in self._attempts.items():
+                if attempt.rows:
+                    self._write(attempt, worker, last=False)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
             self._journal.append(events.encode(end))
 

@@ -147,6 +147,18 @@ def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
     return qualified_name(call.excinfo.type), exception_message(call.excinfo.value)
 
 
+def exception_of_collection(report: pytest.CollectReport) -> tuple[str, str] | None:
+    """Of an import that failed, what the import raised: pytest's own error has the text of its traceback only."""
+    call: pytest.CallInfo[Any] | None = getattr(report, "call", None)
+    if not report.failed or call is None or call.excinfo is None:
+        return None
+    error = call.excinfo.value
+    cause = error.__cause__
+    if isinstance(error, pytest.Collector.CollectError) and isinstance(cause, Exception):
+        error = cause
+    return qualified_name(type(error)), exception_message(error)
+
+
 def phase_of(
     report: pytest.TestReport, category: str, times: tuple[int, int], extra: PhaseExtra, redact: Sequence[str]
 ) -> Phase:
@@ -160,7 +172,7 @@ def phase_of(
         end,
         report.duration,
         failure=failure_of(report, extra.exception) if report.outcome in ("failed", "rerun") else None,
-        reason=_reason(report),
+        reason=reason_of(report),
         fixtures=extra.fixtures,
         span=_without_secrets(extra.span, redact),
     )
@@ -189,7 +201,8 @@ def failure_of_exception(excinfo: pytest.ExceptionInfo[BaseException]) -> Failur
     return Failure(qualified_name(excinfo.type), exception_message(excinfo.value), cut_top(text, STACKTRACE_LIMIT))
 
 
-def _reason(report: pytest.TestReport) -> str:
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Of a skip or an expected failure; else empty."""
     if hasattr(report, "wasxfail"):
         return text_of(report.wasxfail).removeprefix("reason: ")
     if report.outcome == "skipped" and isinstance(report.longrepr, tuple):

@@ -48,6 +48,7 @@ class Session:
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
+        self._session: pytest.Session | None = None
         self._exporter = self._start_exporter()
         self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
 
@@ -113,17 +114,26 @@ class Session:
     def _link(self) -> str:
         return self._options.trace_url.format(trace_id=self._trace_id, run_id=self._run_id)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Outermost, so that our line comes after pytest's summary and sees the exit code that others may set."""
         try:
-            return (yield)
-        finally:
-            self._close(int(session.exitstatus))
+            result = yield
+        except BaseException as error:
+            self.recorder.note_failure(pytest.ExceptionInfo.from_current())
+            self._close(_exit_code_of(error, session))
+            raise
+        self._close(int(session.exitstatus))
+        return result
 
     def pytest_unconfigure(self) -> None:
         """Where the session never finished: an error before it had started."""
-        self._close(int(pytest.ExitCode.INTERNAL_ERROR))
+        started = self._session
+        self._close(int(pytest.ExitCode.INTERNAL_ERROR if started is None else started.exitstatus))
 
     def _close(self, exit_code: int) -> None:
         if os.getpid() != self._pid or self.recorder.exit_code is not None:
@@ -157,6 +167,13 @@ class Session:
         if self._journal.dropped:
             found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
         return found
+
+
+def _exit_code_of(error: BaseException, session: pytest.Session) -> int:
+    """What an exception at the session's end leads to: Python's exit code, for pytest catches only `pytest.exit`."""
+    if not isinstance(error, pytest.exit.Exception):
+        return 1
+    return int(session.exitstatus if error.returncode is None else error.returncode)
 
 
 def _resource(config: pytest.Config, options: Options, run_id: str) -> tuple[Attributes, list[str]]:

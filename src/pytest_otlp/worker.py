@@ -16,6 +16,7 @@ from pytest_otlp.reports import (
     describe,
     encode_extra,
     exception_of,
+    exception_of_collection,
     failure_of_exception,
 )
 from pytest_otlp.safe import text_of
@@ -231,8 +232,8 @@ class CollectionObserver:
         start = self._now()
         report = yield
         end = self._now()
-        if report.failed:
-            report.__dict__[FACTS] = (start, end, self._worker)
+        if not report.passed:
+            report.__dict__[FACTS] = (start, end, self._worker, exception_of_collection(report))
         elif isinstance(collector, pytest.File) and end - start >= LONG_FILE:
             self._tell(events.encode(FileCollected(collector.nodeid, self._worker, start, end)))
         return report

@@ -14,6 +14,7 @@ from pytest_otlp.events import (
     Case,
     CollectFailed,
     CollectionFinished,
+    CollectSkipped,
     Event,
     Failure,
     FileCollected,
@@ -26,6 +27,8 @@ from pytest_otlp.events import (
     TestStarted,
 )
 
+SHORTEST = 1_000
+"""ns: Jaeger flags shorter spans, and its page can show no less."""
 _BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
 """What a test is called whose phases were counted differently: the first of these among them."""
 
@@ -71,7 +74,7 @@ class SessionClosed(NamedTuple):
     warnings: int
 
 
-Final: TypeAlias = Attempt | FileCollected | CollectFailed | CollectionFinished | SessionClosed
+Final: TypeAlias = Attempt | FileCollected | CollectFailed | CollectSkipped | CollectionFinished | SessionClosed
 
 
 class _Open:
@@ -107,6 +110,7 @@ class Run:
             SessionStarted: self._begun,
             FileCollected: self._collecting,
             CollectFailed: self._collect_failed,
+            CollectSkipped: self._collect_skipped,
             TestsCollected: self._tests_collected,
             CollectionFinished: self._collection_finished,
             TestStarted: self._test_started,
@@ -131,10 +135,16 @@ class Run:
         self.counts["error"] += 1
         return self._collecting(event)
 
+    def _collect_skipped(self, event: CollectSkipped) -> Iterable[Final]:
+        self.counts["skipped"] += 1
+        return self._collecting(event)
+
     def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
         self._deselected[event.worker] = event.deselected
-        self._unfinished.pop(event.worker, None)
-        return (event,)
+        known = self._unfinished.pop(event.worker, event)
+        whole = event._replace(start=min(event.start, known.start), end=max(event.end, known.end))
+        self._latest = max(self._latest, whole.end)
+        return (whole,)
 
     def _test_started(self, event: TestStarted) -> Iterable[Final]:
         self._open[event.key] = _Open(event)
@@ -153,16 +163,18 @@ class Run:
     def abandon(self, time: int) -> Iterable[Final]:
         """Closes a run whose process died without a word; `time` is when that was noticed."""
         if self.closed or self.session is None:
+            self.closed = True
             return ()
         return [*self._interrupt_all(time), *self._unfinished.values(), self._close(time, None, "aborted", None, 0)]
 
     def _collecting(self, event: FileCollected | CollectFailed) -> Iterable[Final]:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
-        known = self._unfinished.get(event.worker)
-        start = min(event.start, known.start) if known else event.start
-        end = max(event.end, known.end) if known else event.end
-        self._unfinished[event.worker] = CollectionFinished(event.worker, start, end, 0)
+        end = max(event.end, event.start + SHORTEST)
         self._latest = max(self._latest, end)
+        if event.worker not in self._deselected:
+            known = self._unfinished.get(event.worker)
+            start, end = (min(event.start, known.start), max(end, known.end)) if known else (event.start, end)
+            self._unfinished[event.worker] = CollectionFinished(event.worker, start, end, 0)
         return (event,)
 
     def _phases(self, event: PhasesFinished) -> Iterable[Final]:
@@ -248,7 +260,7 @@ class Run:
     ) -> SessionClosed:
         self.closed = True
         return SessionClosed(
-            end=max(time, self._latest),
+            end=max(time, self._latest + SHORTEST if self._latest else 0),
             exit_code=exit_code,
             status=status,
             failure=failure,
@@ -273,4 +285,3 @@ def outcome_of(categories: Iterable[str]) -> str:
 def status_of(exit_code: int) -> str:
     """`test.suite.run.status` for an exit code of pytest (pytest.ExitCode)."""
     return {0: "success", 2: "aborted", 5: "skipped"}.get(exit_code, "failure")
-

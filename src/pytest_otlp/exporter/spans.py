@@ -10,6 +10,7 @@ from pytest_otlp.events import (
     Case,
     CollectFailed,
     CollectionFinished,
+    CollectSkipped,
     Failure,
     FileCollected,
     Fixture,
@@ -17,10 +18,8 @@ from pytest_otlp.events import (
     SessionStarted,
 )
 from pytest_otlp.exporter.records import Attributes, AttributeValue, Span, SpanEvent
-from pytest_otlp.exporter.run import Attempt, Final, RunningTest, SessionClosed
+from pytest_otlp.exporter.run import SHORTEST, Attempt, Final, RunningTest, SessionClosed
 
-SHORTEST = 1_000
-"""ns: Jaeger flags shorter spans, and its page can show no less."""
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
 _SPAN_ID_BYTES = 8
 
@@ -75,6 +74,8 @@ def spans_of(trace: Trace, final: Final) -> list[Span]:
             return [_file(trace, final)]
         case CollectFailed():
             return [_collect_failed(trace, final)]
+        case CollectSkipped():
+            return [_collect_skipped(trace, final)]
         case CollectionFinished():
             return [_collection(trace, final)]
         case SessionClosed():
@@ -186,6 +187,17 @@ def _collect_failed(trace: Trace, failed: CollectFailed) -> Span:
     return trace.span(
         own_id, _collection_id(trace, failed.worker), name, times, attributes, failed.failure.message, events
     )
+
+
+def _collect_skipped(trace: Trace, skipped: CollectSkipped) -> Span:
+    own_id = span_id(trace.session, "collect-skipped", skipped.worker, skipped.nodeid)
+    attributes: dict[str, AttributeValue] = {
+        semconv.CODE_FILE_PATH: skipped.nodeid.split("::")[0],
+        semconv.OUTCOME: "skipped",
+        semconv.REASON: skipped.reason,
+    }
+    parent_id = _collection_id(trace, skipped.worker)
+    return trace.span(own_id, parent_id, skipped.nodeid, (skipped.start, skipped.end), attributes)
 
 
 def _attempt(trace: Trace, attempt: Attempt) -> list[Span]:
