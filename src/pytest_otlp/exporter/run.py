@@ -167,7 +167,7 @@ class Run:
             return ()
         return [*self._interrupt_all(time), *self._unfinished.values(), self._close(time, None, "aborted", None, 0)]
 
-    def _collecting(self, event: FileCollected | CollectFailed) -> Iterable[Final]:
+    def _collecting(self, event: FileCollected | CollectFailed | CollectSkipped) -> Iterable[Final]:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
         end = max(event.end, event.start + SHORTEST)
         self._latest = max(self._latest, end)
