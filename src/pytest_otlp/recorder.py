@@ -44,7 +44,7 @@ _PLAIN_STATUS = frozenset({"terminal", "runner", "skipping", "unittest", "stepwi
 class _Attempt:
     """A test of which reports still come."""
 
-    __slots__ = ("case", "key", "number", "passed", "rows")
+    __slots__ = ("awaited", "case", "key", "number", "passed", "rerun", "rows")
 
     def __init__(self, key: int) -> None:
         self.key = key
@@ -52,6 +52,10 @@ class _Attempt:
         self.rows: list[str] = []
         self.case = "null"
         self.passed = True
+        self.rerun = False
+        """Another attempt will follow it."""
+        self.awaited = False
+        """The start of that one was not announced yet."""
 
 
 class Policy(NamedTuple):
@@ -87,7 +91,14 @@ class Recorder:
         self._journal.append(events.encode(TestStarted(attempt.key, item.nodeid, time, case)))
 
     def start_elsewhere(self, nodeid: str) -> None:
-        """A test of some worker is about to run."""
+        """A test of some worker is about to run, or a further attempt of it."""
+        for (_, known), attempt in self._attempts.items():
+            if known == nodeid and attempt.awaited:
+                attempt.awaited = False
+                return
+        self._announce(nodeid)
+
+    def _announce(self, nodeid: str) -> None:
         attempt = self._new_attempt(nodeid)
         self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now())))
 
@@ -127,27 +138,32 @@ class Recorder:
             self._crashed(report)
             return
         attempt = self._attempt(worker, report.nodeid)
+        if report.when == "setup" and attempt.rerun:
+            # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
+            self._end(attempt, worker, report.nodeid)
         category = self._category(report)
         start, end, number, extra = facts or _facts_of_report(report)
         if number:
             attempt.number = number
-        last = report.when == "teardown" or category == "rerun"
+        if category == "rerun":
+            attempt.rerun = attempt.awaited = True
+        last = report.when == "teardown"
         plain = report.outcome == "passed" and category in ("", "passed") and not extra
         if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
             attempt.rows.append(events.encode_plain_phase(report.when, "passed", category, start, end, report.duration))
         else:
-            self._add_row(attempt, report, category, (start, end), extra, last=last)
-        if last or end - start > LONG_PHASE or report.failed:
-            self._write(attempt, worker, last=last)
+            self._add_row(attempt, report, category, (start, end), extra, last=last or category == "rerun")
         if last:
-            self._over(attempt, worker, report.nodeid, rerun=category == "rerun")
+            self._end(attempt, worker, report.nodeid)
+        elif end - start > LONG_PHASE or report.failed:
+            self._write(attempt, worker, last=False)
 
     def _attempt(self, worker: str, nodeid: str) -> _Attempt:
         known = self._attempts.get((worker, nodeid))
         if known is None:
             waiting = self._unclaimed.get(nodeid)
             if not waiting:
-                self.start_elsewhere(nodeid)
+                self._announce(nodeid)
                 waiting = self._unclaimed[nodeid]
             known = self._attempts[worker, nodeid] = waiting.popleft()
             if not waiting:
@@ -188,10 +204,12 @@ class Recorder:
         attempt.rows.clear()
         attempt.case = "null"
 
-    def _over(self, attempt: _Attempt, worker: str, nodeid: str, *, rerun: bool) -> None:
-        if rerun:
+    def _end(self, attempt: _Attempt, worker: str, nodeid: str) -> None:
+        self._write(attempt, worker, last=True)
+        if attempt.rerun:
             attempt.number += 1
             attempt.passed = True
+            attempt.rerun = False
         else:
             del self._attempts[worker, nodeid]
 
@@ -253,7 +271,7 @@ class Recorder:
             self.exit_code = exit_code
             for (worker, _), attempt in self._attempts.items():
                 if attempt.rows:
-                    self._write(attempt, worker, last=False)
+                    self._write(attempt, worker, last=attempt.rerun)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
             self._journal.append(events.encode(end))
 
