@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from http.client import HTTPException
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -126,14 +125,21 @@ class _Channel:
 
     def _closed(self, deadline: Deadline) -> Answer:
         """Closed without an answer: by a server that goes down, or that wants to be spoken to otherwise."""
-        protocol = None
-        if not self._destination.proxy:
-            with suppress(OSError, TlsFilesError):
-                context = client_context(self._destination.tls, "h2") if self._encrypted else None
-                protocol = protocol_of(self._address, deadline.left(), context)
-        if reason := _OTHER_PROTOCOL.get(protocol):
+        reason = ""
+        try:
+            if not self._destination.proxy:
+                reason = _OTHER_PROTOCOL.get(self._spoken(deadline), "")
+        except ssl.SSLError as error:
+            reason = tls_failure(error)
+        except (OSError, TlsFilesError):
+            pass  # Then it goes down.
+        if reason:
             return Answer(Verdict.REFUSED, reason)
         return Answer(Verdict.RETRY, "closed the connection without an answer")
+
+    def _spoken(self, deadline: Deadline) -> Protocol | None:
+        context = client_context(self._destination.tls, "h2") if self._encrypted else None
+        return protocol_of(self._address, deadline.left(), context)
 
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
@@ -152,6 +158,8 @@ def _exchanged(connection: Connection, request: bytes) -> Response:
         # Some answer and hang up before they have read all of a request that they do not want.
         try:
             return connection.response("POST")
+        except ssl.SSLError:
+            raise
         except (OSError, NoHttpError, HTTPException):
             raise error from None
     return connection.response("POST")

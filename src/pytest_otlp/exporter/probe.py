@@ -54,10 +54,11 @@ WANTS_TLS = re.compile(r"HTTPS (server|port)|SSL-enabled server port")
 def _answer(address: Address, deadline: Deadline, context: ssl.SSLContext | None) -> Protocol | None:
     connection = Connection.open(address, deadline)
     try:
-        if context:
-            connection.start_tls(context, address.host)
-        connection.send(_HTTP2_PREFACE)
-        start = connection.receive(1024)
+        start = _unasked(connection, address.host, context) if context else None
+        if start is None:
+            connection.deadline = deadline
+            connection.send(_HTTP2_PREFACE)
+            start = connection.receive(1024)
     finally:
         connection.close()
     if not start:
@@ -65,6 +66,22 @@ def _answer(address: Address, deadline: Deadline, context: ssl.SSLContext | None
     return classify(start)
 
 
+def _unasked(connection: Connection, host: str, context: ssl.SSLContext) -> bytes | None:
+    """What a TLS endpoint says first, None where it waits for us.
+
+    An alert, say that it wants a certificate of ours, may come only after the handshake (TLS 1.3), and is lost where
+    something was sent that is not read any more.
+    """
+    connection.start_tls(context, host)
+    connection.deadline = Deadline(min(_LISTENING, connection.deadline.left()))
+    try:
+        return connection.receive(1024)
+    except TimeoutError:
+        return None
+
+
+_LISTENING = 0.3
+"""Seconds."""
 _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
