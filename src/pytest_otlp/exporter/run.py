@@ -143,7 +143,7 @@ class Run:
         self._deselected[event.worker] = event.deselected
         known = self._unfinished.pop(event.worker, event)
         whole = event._replace(start=min(event.start, known.start), end=max(event.end, known.end))
-        self._latest = max(self._latest, whole.end)
+        self._latest = max(self._latest, whole.end, whole.start + SHORTEST)
         return (whole,)
 
     def _test_started(self, event: TestStarted) -> Iterable[Final]:
@@ -213,7 +213,9 @@ class Run:
         self, test: _Open, *, start: int, end: int, outcome: str, failure: Failure | None, failed_phase: str
     ) -> Attempt:
         self.tests += 1
-        self.last_progress = self._latest = max(self._latest, end)
+        self.last_progress = max(self.last_progress, end)
+        # What begins at the very end of a phase is still drawn as long as the shortest.
+        self._latest = max([self._latest, end, start + SHORTEST, *(phase.end + SHORTEST for phase in test.phases)])
         return Attempt(
             nodeid=test.nodeid,
             worker=test.worker,
@@ -260,7 +262,7 @@ class Run:
     ) -> SessionClosed:
         self.closed = True
         return SessionClosed(
-            end=max(time, self._latest + SHORTEST if self._latest else 0),
+            end=max(time, self._latest),
             exit_code=exit_code,
             status=status,
             failure=failure,

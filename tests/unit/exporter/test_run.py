@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_otlp import events
+from pytest_otlp.events import (
+    CollectFailed,
+    CollectionFinished,
+    CollectSkipped,
+    Failure,
+    FileCollected,
+    Phase,
+    PhasesFinished,
+    SessionFinished,
+)
+from pytest_otlp.exporter.run import Attempt, Run, SessionClosed, outcome_of, status_of
+from support import model
+from support.model import BEGIN, Plan, a_session, a_test, finals_of
+
+END = BEGIN + 60_000_000_000
+DIED = Failure("E", "died", "")
+
+
+def the_end(exit_code: int = 0, failure: Failure | None = None) -> SessionFinished:
+    return SessionFinished(END, exit_code, 3, failure, 0)
+
+
+def attempts_of(*told: events.Event) -> list[Attempt]:
+    return [final for final in finals_of(told) if isinstance(final, Attempt)]
+
+
+def closed_of(*told: events.Event) -> SessionClosed:
+    *_, closed = finals_of(told)
+    assert isinstance(closed, SessionClosed)
+    return closed
+
+
+def a_phase(when: str, category: str, start: int = BEGIN, failure: Failure | None = None) -> Phase:
+    return Phase(when, "failed" if failure else "passed", category, start, start + 5, 0.0, failure)
+
+
+@given(model.plans(), st.data())
+def test_any_interleaving_gives_the_same(plan: Plan, data: st.DataObject) -> None:
+    told = data.draw(model.interleaved(plan))
+    sequential, run = Run(), Run()
+    expected, found = finals_of(plan.in_sequence(), sequential), finals_of(told, run)
+    assert all(final in expected for final in found)
+    assert len(found) == len(expected)
+    assert run.counts == sequential.counts
+    assert run.tests == sequential.tests
+
+
+@given(model.plans(), st.data())
+def test_what_is_over_is_forgotten(plan: Plan, data: st.DataObject) -> None:
+    run = Run()
+    finals_of(data.draw(model.interleaved(plan)), run)
+    assert run.closed
+    assert run.active == 0
+    assert list(run.running) == []
+
+
+@given(model.plans())
+def test_counts(plan: Plan) -> None:
+    run = Run()
+    finals = finals_of(plan.in_sequence(), run)
+    told = [event for stream in plan.streams for event in stream]
+    expected = Counter(
+        phase.category
+        for event in told
+        if isinstance(event, PhasesFinished)
+        for phase in event.phases
+        if phase.category
+    )
+    expected["failed"] += sum(isinstance(event, events.TestCrashed) for event in told)
+    expected["skipped"] += sum(isinstance(event, CollectSkipped) for event in told)
+    expected["error"] += sum(isinstance(event, CollectFailed) for event in told)
+    closed = finals[-1]
+    assert isinstance(closed, SessionClosed)
+    assert +closed.counts == +expected
+    assert run.tests == sum(isinstance(final, Attempt) for final in finals)
+    assert sum(isinstance(final, SessionClosed) for final in finals) == 1
+
+
+@given(model.plans(), st.data())
+def test_every_test_ends_once(plan: Plan, data: st.DataObject) -> None:
+    told = data.draw(model.interleaved(plan))
+    length = data.draw(st.integers(1, len(told)))
+    run = Run()
+    finals = finals_of(told[:length], run)
+    finals += run.abandon(END)
+    attempts = [final for final in finals if isinstance(final, Attempt)]
+    started = {event.nodeid for event in told[:length] if isinstance(event, events.TestStarted)}
+    assert {attempt.nodeid for attempt in attempts} == started
+    numbers = Counter((attempt.nodeid, attempt.number) for attempt in attempts)
+    assert set(numbers.values()) <= {1}
+    assert run.closed
+    assert list(run.abandon(END)) == []
+
+
+def test_the_gravest_category_is_the_outcome() -> None:
+    assert outcome_of(["", "passed", ""]) == "passed"
+    assert outcome_of([]) == "passed"
+    assert outcome_of(["", "passed", "error"]) == "error"
+    assert outcome_of(["", "failed", "error"]) == "failed"
+    assert outcome_of(["skipped", ""]) == "skipped"
+    assert outcome_of(["", "xpassed", ""]) == "xpassed"
+    assert outcome_of(["", "unheard of", ""]) == "unheard of"
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "status"),
+    [(0, "success"), (1, "failure"), (2, "aborted"), (3, "failure"), (4, "failure"), (5, "skipped"), (77, "failure")],
+)
+def test_status_of_an_exit_code(exit_code: int, status: str) -> None:
+    assert status_of(exit_code) == status
+    closed = closed_of(a_session(), the_end(exit_code))
+    assert (closed.status, closed.exit_code) == (status, exit_code)
+
+
+def test_an_attempt_tells_the_whole_test() -> None:
+    started, told = a_test(1, start=BEGIN + 7)
+    (attempt,) = attempts_of(a_session(), started, told)
+    assert (attempt.start, attempt.end) == (BEGIN + 7, BEGIN + 3_000_007)
+    assert (attempt.nodeid, attempt.outcome, attempt.number, attempt.flaky) == (
+        "test_it.py::test_1",
+        "passed",
+        1,
+        False,
+    )
+    assert [phase.when for phase in attempt.phases] == ["setup", "call", "teardown"]
+
+
+def test_the_first_failure_is_the_tests() -> None:
+    early, late = Failure("First", "1", ""), Failure("Second", "2", "")
+    rows = (a_phase("setup", ""), a_phase("call", "failed", failure=early), a_phase("teardown", "error", failure=late))
+    (attempt,) = attempts_of(
+        a_session(), events.TestStarted(1, "a", BEGIN), PhasesFinished(1, 1, "", last=True, phases=rows)
+    )
+    assert (attempt.failure, attempt.failed_phase, attempt.outcome) == (early, "call", "failed")
+
+
+def test_a_rerun_begins_where_the_last_attempt_ended() -> None:
+    run = Run()
+    failed = (a_phase("setup", ""), a_phase("call", "rerun", BEGIN + 10, DIED))
+    finals = finals_of(
+        [a_session(), events.TestStarted(1, "a", BEGIN), PhasesFinished(1, 1, "", last=True, phases=failed)], run
+    )
+    (running,) = run.running
+    assert (running.number, running.start) == (2, BEGIN + 15)
+    assert [final.outcome for final in finals if isinstance(final, Attempt)] == ["rerun"]
+    passed = (a_phase("setup", "", BEGIN + 20), a_phase("call", "passed", BEGIN + 30))
+    (second,) = run.apply(PhasesFinished(1, 2, "", last=True, phases=passed))
+    assert isinstance(second, Attempt)
+    assert (second.number, second.start, second.flaky, second.outcome) == (2, BEGIN + 20, True, "passed")
+    assert run.counts == {"rerun": 1, "passed": 1}
+
+
+def test_a_rerun_that_never_began_is_no_attempt() -> None:
+    failed = (a_phase("call", "rerun", BEGIN, DIED),)
+    told = (a_session(), events.TestStarted(1, "a", BEGIN), PhasesFinished(1, 1, "", last=True, phases=failed))
+    assert [attempt.outcome for attempt in attempts_of(*told, the_end(2))] == ["rerun"]
+
+
+def test_a_crash() -> None:
+    told = (
+        a_session(),
+        events.TestStarted(1, "a", BEGIN),
+        PhasesFinished(1, 1, "gw0", last=False, phases=(a_phase("setup", ""),)),
+        events.TestCrashed(1, "gw0", BEGIN + 50, "worker 'gw0' crashed"),
+        the_end(1),
+    )
+    (attempt,) = attempts_of(*told)
+    assert (attempt.outcome, attempt.worker, attempt.start, attempt.end) == ("crashed", "gw0", BEGIN, BEGIN + 50)
+    assert attempt.failure == Failure("worker_crashed", "worker 'gw0' crashed", "")
+    assert closed_of(*told).counts == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        events.TestCrashed(9, "gw0", BEGIN, ""),
+        PhasesFinished(9, 1, "gw0", last=True, phases=(a_phase("call", "failed"),)),
+    ],
+)
+def test_of_a_test_that_was_never_announced_nothing_is_known(told: events.Event) -> None:
+    run = Run()
+    assert finals_of([a_session(), told], run) == []
+    assert run.counts == {}
+
+
+def test_what_runs_at_the_end_was_interrupted() -> None:
+    told = (a_session(), events.TestStarted(1, "a", BEGIN + 1), the_end(2))
+    (attempt,) = attempts_of(*told)
+    assert (attempt.outcome, attempt.start, attempt.end, attempt.failure) == ("interrupted", BEGIN + 1, END, None)
+
+
+def test_the_end_says_all() -> None:
+    files: list[events.Event] = [
+        FileCollected("a.py", "", BEGIN + 1, BEGIN + 2),
+        CollectFailed("b.py", "", BEGIN + 2, BEGIN + 3, DIED),
+    ]
+    collected = CollectionFinished("", BEGIN, BEGIN + 9, 4)
+    closed = closed_of(a_session(), *files, collected, events.TestsCollected(BEGIN, 17), the_end(1, DIED))
+    assert closed == SessionClosed(END, 1, "failure", DIED, Counter(error=1), 17, 4, 3)
+
+
+def test_each_worker_deselects_the_same_tests() -> None:
+    collected = [CollectionFinished(worker, BEGIN, BEGIN, 4) for worker in ("gw0", "gw1")]
+    assert closed_of(a_session(), *collected, the_end()).deselected == 4
+
+
+def test_a_dead_process_leaves_an_aborted_run() -> None:
+    run = Run()
+    finals_of([a_session(), *a_test(1), events.TestStarted(2, "b", BEGIN + 5_000_000)], run)
+    interrupted, closed = run.abandon(END)
+    assert isinstance(interrupted, Attempt)
+    assert (interrupted.outcome, interrupted.end) == ("interrupted", END)
+    assert isinstance(closed, SessionClosed)
+    assert (closed.status, closed.exit_code, closed.end) == ("aborted", None, END)
+
+
+def test_a_clock_set_back_does_not_end_a_run_before_its_tests() -> None:
+    run = Run()
+    (attempt,) = finals_of([a_session(), *a_test(1)], run)
+    (closed,) = run.abandon(BEGIN - 1)
+    assert isinstance(attempt, Attempt)
+    assert isinstance(closed, SessionClosed)
+    assert closed.end >= attempt.end
+
+
+def test_nothing_can_be_said_of_a_run_without_its_first_line() -> None:
+    run = Run()
+    assert list(run.abandon(END)) == []
+    assert run.closed
+
+
+def test_a_file_collected_late_does_not_begin_a_second_collection() -> None:
+    late = FileCollected("b.py", "", BEGIN + 8, BEGIN + 9)
+    finals = finals_of([a_session(), CollectionFinished("", BEGIN, BEGIN + 5, 0), late, the_end()])
+    assert [type(final) for final in finals] == [CollectionFinished, FileCollected, SessionClosed]
