@@ -148,13 +148,13 @@ def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
 
 
 def exception_of_collection(report: pytest.CollectReport) -> tuple[str, str] | None:
-    """Of an import that failed, what the import raised: pytest's own error has the text of its traceback only."""
+    """Of an import that failed, what the import raised: pytest's own errors have the text of its traceback only."""
     call: pytest.CallInfo[Any] | None = getattr(report, "call", None)
     if not report.failed or call is None or call.excinfo is None:
         return None
     error = call.excinfo.value
     cause = error.__cause__
-    if isinstance(error, pytest.Collector.CollectError) and isinstance(cause, Exception):
+    if type(error).__module__.startswith("_pytest.") and isinstance(cause, Exception):
         error = cause
     return qualified_name(type(error)), exception_message(error)
 
