@@ -119,11 +119,13 @@ def _parameters(item: pytest.Item, redact: Sequence[str]) -> Iterator[tuple[str,
     if callspec is None:
         return
     for name, value in callspec.params.items():
-        shown = REDACTED if is_secret(name, redact) else _parameter_text(name, value, callspec.indices.get(name, 0))
+        alone = callspec.id if len(callspec.params) == 1 else ""
+        placeholder = alone or f"{name}{callspec.indices.get(name, 0)}"
+        shown = REDACTED if is_secret(name, redact) else _parameter_text(value, placeholder)
         yield name, shown[:VALUE_LIMIT]
 
 
-def _parameter_text(name: str, value: object, index: int) -> str:
+def _parameter_text(value: object, placeholder: str) -> str:
     """A value as pytest shows it in an id: never the `repr` of an object, which may be long, secret or raise."""
     if isinstance(value, str):
         return value
@@ -133,7 +135,7 @@ def _parameter_text(name: str, value: object, index: int) -> str:
         return value.decode("ascii", "backslashreplace")
     if isinstance(shown := getattr(value, "__name__", None), str):
         return shown
-    return f"{name}{index}"
+    return placeholder
 
 
 def is_secret(name: str, redact: Sequence[str]) -> bool:
