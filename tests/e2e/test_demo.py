@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from support.received import ReceivedSpan
+from support.runs import Runner
+from support.traces import is_start_marker
+
+ROOT = Path(__file__).parents[2]
+SUITE = """
+    def test_passes():
+        pass
+
+    def test_fails():
+        assert 0
+"""
+Spans: TypeAlias = list[ReceivedSpan]
+
+
+def test_shows_what_arrives_and_reports_it() -> None:
+    pytest.importorskip("xdist")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "demo" / "run.py")],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=110,
+        check=False,
+    )
+    live, _, report = done.stdout.partition("\noutcome ")
+    assert done.returncode == 0, done.stdout
+    assert "\x1b" not in live
+    assert re.search(r"^ +[\d.]+ s  … pytest$", live, re.MULTILINE)
+    assert live.index("… test_a_search.py::test_index running") < live.index("✓ test_a_search.py::test_index")
+    assert "POST /charge [shop]" in live
+    assert len(re.findall(r"^ +[\d.]+ s  \S test_\w+\.py::[^ ]+  [\d.]+ m?s", live, re.MULTILINE)) >= 41
+    counts = {word: (received, said) for word, received, said in re.findall(r"(\w+) +(\d+) +(\d+)", report)}
+    assert counts["failed"] == ("3", "3")
+    assert all(received == said for received, said in counts.values())
+    (app,) = re.findall(r"(\d+) of the application, (\d+) of them nested in their tests", report)
+    assert int(app[0]) == int(app[1]) > 50
+    assert re.search(r"^from a test's end to its arrival: median \d+ ms, worst \d+ ms$", report, re.MULTILINE)
+    assert report.endswith("one trace, one root, no orphan, no id twice\n")
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> tuple[Spans, str]:
+    """What a receiver gets of a run and of an application in it, and pytest's output."""
+    run = Runner(tmp_path)(SUITE)
+    call = run.phase("test_fails", "call")
+    marker = run.root._replace(span_id="0a", attributes={"test.suite.run.status": "in_progress"})
+    app = call._replace(
+        span_id="0b", parent_id=call.span_id, name="work", resource={"service.name": "shop"}, attributes={}
+    )
+    ours = [*(span for span in run.spans if not is_start_marker(span)), marker]
+    return [*ours, app], re.sub(r"\d+ spans delivered", f"{len(ours)} spans delivered", run.stdout)
+
+
+def without(name: str) -> Callable[[Spans], Spans]:
+    return lambda spans: [span for span in spans if not span.name.endswith(name)]
+
+
+def changed(name: str, **changes: Any) -> Callable[[Spans], Spans]:
+    return lambda spans: [span._replace(**changes) if span.name.endswith(name) else span for span in spans]
+
+
+WRONG = [
+    (without("test_passes"), "pytest counted otherwise"),
+    (without("test_passes"), "setup is an orphan"),
+    (without("teardown"), "not all delivered"),
+    (without("pytest"), "roots with the status []"),
+    (without("work"), "no span of the application came"),
+    (changed("work", parent_id="0a"), "work of the application is not below a test"),
+    (changed("work", trace_id="cd"), "2 traces"),
+    (lambda spans: [*spans, spans[-1]], "2 spans with the id 0b"),
+]
+
+
+def test_reports_what_is_wrong(whole: tuple[Spans, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from demo.report import report
+
+    spans, output = whole
+    assert report(spans, 1, output).problems == []
+    assert report(spans, 0, output).problems == ["pytest's exit code is 0"]
+    for change, problem in WRONG:
+        assert problem in report(change(spans), 1, output).problems
