@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MESSAGE_LIMIT = 8 * 1024
+"""Characters."""
+
 
 def text_of(value: object) -> str:
     """`str(value)`, or a placeholder where that raises."""
@@ -21,7 +24,8 @@ def qualified_name(cls: type) -> str:
 
 
 def exception_message(exception: BaseException) -> str:
-    return text_of(exception)
+    """It stands on the phase, on the test and in the event: a message of megabytes is cut."""
+    return cut_middle(text_of(exception), MESSAGE_LIMIT)
 
 
 def cut_middle(text: str, limit: int) -> str:
