@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+from support.runs import Runner
+
+CTRL_C = """
+    import os
+    import signal
+    import threading
+    import pytest
+
+    def ctrl_c():
+        \"\"\"As a terminal does it: to the whole process group.\"\"\"
+        os.killpg(0, signal.SIGINT)
+        threading.Event().wait(30)
+"""
+WHERE = {
+    "call": """
+    def test_a(): pass
+    def test_b(): ctrl_c()
+    def test_c(): pass
+    """,
+    "setup": """
+    @pytest.fixture
+    def slow():
+        ctrl_c()
+
+    def test_a(): pass
+    def test_b(slow): pass
+    """,
+    "teardown": """
+    @pytest.fixture
+    def slow():
+        yield
+        ctrl_c()
+
+    def test_a(): pass
+    def test_b(slow): pass
+    """,
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+@pytest.mark.parametrize(("where", "phases"), [("call", " (setup)"), ("setup", ""), ("teardown", " (setup, call)")])
+def test_ctrl_c_in_a_test(run_pytest: Runner, where: str, phases: str) -> None:
+    run = run_pytest(CTRL_C + WHERE[where])
+    assert run.exit_code == 2
+    assert (
+        run.tree()
+        == f"""
+pytest aborted ! *KeyboardInterrupt
+  collection
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b interrupted !interrupted{phases}
+"""
+    )
+    assert run.test("test_b").attributes["test.case.result.status"] == "error"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no process groups")
+def test_ctrl_c_in_collection(run_pytest: Runner) -> None:
+    run = run_pytest(CTRL_C + "\n    ctrl_c()")
+    assert run.exit_code == 2
+    assert run.tree() == "\npytest aborted ! *KeyboardInterrupt\n  collection\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "exit_code", "first"),
+    [
+        ("pytest.exit('enough')", 2, "pytest aborted !enough *_pytest.outcomes.Exit"),
+        ("pytest.exit('enough', 7)", 7, "pytest failure !enough *_pytest.outcomes.Exit"),
+        ("raise KeyboardInterrupt", 2, "pytest aborted ! *KeyboardInterrupt"),
+    ],
+)
+def test_a_test_ends_the_session(run_pytest: Runner, call: str, exit_code: int, first: str) -> None:
+    run = run_pytest(f"import pytest\ndef test_a(): pass\ndef test_b():\n    {call}\ndef test_c(): pass")
+    assert run.exit_code == exit_code
+    assert (
+        run.tree()
+        == f"""
+{first}
+  collection
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b interrupted !interrupted (setup)
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("hook", "tree"),
+    [
+        pytest.param(
+            "def pytest_collection_modifyitems(): raise ValueError('broken plugin')",
+            "\npytest failure !broken plugin *ValueError\n  collection\n",
+            id="in collection",
+        ),
+        pytest.param(
+            """
+            def pytest_runtest_logreport(report):
+                if report.nodeid.endswith("test_b") and report.when == "call":
+                    raise ValueError("broken plugin")
+            """,
+            """
+pytest failure !broken plugin *ValueError
+  collection
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b interrupted !interrupted (setup, call)
+""",
+            id="at a report",
+        ),
+        pytest.param(
+            """
+            import pytest
+
+            @pytest.hookimpl(wrapper=True)
+            def pytest_runtest_makereport(item):
+                report = yield
+                if item.name == "test_b":
+                    raise ValueError("broken plugin")
+                return report
+            """,
+            """
+pytest failure !broken plugin *ValueError
+  collection
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b interrupted !interrupted
+""",
+            id="before a report",
+        ),
+    ],
+)
+def test_an_internal_error_of_another_plugin(run_pytest: Runner, hook: str, tree: str) -> None:
+    run = run_pytest({"conftest.py": hook, "test_it.py": "def test_a(): pass\ndef test_b(): pass"})
+    assert run.exit_code == 3
+    assert run.tree() == tree
+    (event,) = run.root.events
+    assert "broken plugin" in event.attributes["exception.stacktrace"]
+
+
+def test_a_process_that_leaves_without_a_word(run_pytest: Runner) -> None:
+    suite = "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)\ndef test_c(): pass"
+    with run_pytest.live(suite) as live:
+        live.server.wait_for(lambda server: any(span.status == 2 and not span.parent_id for span in server.spans()), 10)
+        run = live.finish()
+    assert run.exit_code == 3
+    assert (
+        run.tree()
+        == """
+pytest aborted !pytest ended without a word
+  collection
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b interrupted !interrupted
+"""
+    )

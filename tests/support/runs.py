@@ -1,0 +1,288 @@
+"""Real pytest processes that send to a real OTLP server, and what holds for every one of them.
+
+::
+
+    run = run_pytest("def test_a(): pass", "-q")        # one file, test_it.py; several as a dictionary
+    assert run.tree() == ...
+
+`run_pytest` returns when the process is over, and has checked the run by then: the trace against `support.traces`,
+its counts against pytest's summary and the JUnit XML, our summary line against what the server received.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from support import traces
+from support.otlp_server import OtlpServer
+from support.received import ReceivedEvent, ReceivedLog, ReceivedMetric, ReceivedSpan
+
+TIMEOUT = 60.0
+"""s that one inner run may take; a bound for what hangs."""
+_WORDS = "passed|failed|errors?|skipped|xfailed|xpassed|rerun|deselected|warnings?|subtests passed"
+_SUMMARY = re.compile(rf"^=*\s*((?:\d+ (?:{_WORDS})(?:, )?)+|no tests ran) in [\d.]+s", re.MULTILINE)
+_DELIVERED = re.compile(r"^otlp: (\d+) tests?, (\d+) spans? delivered to ", re.MULTILINE)
+_CATEGORIES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun")
+_SLOW = ("pytest-bdd", "time_machine")
+"""Plugins whose import takes longer than the run; `-p NAME` loads one all the same."""
+_FORMS = {"errors": "error", "warnings": "warning"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is over."""
+
+    folder: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+    spans: list[ReceivedSpan] = field(default_factory=list)
+    metrics: list[ReceivedMetric] = field(default_factory=list)
+    logs: list[ReceivedLog] = field(default_factory=list)
+    junit: Mapping[str, int] | None = None
+    """Failures, errors and skipped; None without the file."""
+
+    def tree(self, *show: str, by_name: bool = False, fixtures: bool = False) -> str:
+        """See `traces.tree`; with a line break at both ends, as triple quotes give it."""
+        return "\n" + traces.tree(self.spans, *show, by_name=by_name, fixtures=fixtures) + "\n"
+
+    @property
+    def root(self) -> ReceivedSpan:
+        return traces.root_of(self.spans)
+
+    @property
+    def tests(self) -> list[ReceivedSpan]:
+        """An attempt each."""
+        return traces.tests_of(self.spans)
+
+    def test(self, name: str) -> ReceivedSpan:
+        """The one test whose node id ends so."""
+        (found,) = (span for span in self.tests if span.name.endswith(name))
+        return found
+
+    def named(self, name: str) -> ReceivedSpan:
+        (found,) = (span for span in self.spans if span.name == name)
+        return found
+
+    def phase(self, test: str, phase: str) -> ReceivedSpan:
+        (found,) = (span for span in self.below(self.test(test)) if span.name == phase)
+        return found
+
+    def below(self, span: ReceivedSpan) -> list[ReceivedSpan]:
+        return traces.children_of(self.spans)[span.span_id]
+
+    @property
+    def exceptions(self) -> list[tuple[str, ReceivedEvent]]:
+        """Every exception event, with the name of its span."""
+        return [(span.name, event) for span in self.spans for event in span.events if event.name == "exception"]
+
+    @cached_property
+    def summary(self) -> Counter[str] | None:
+        """pytest's own counts; None where it printed none."""
+        found = _SUMMARY.findall(self.stdout)
+        if not found:
+            return None
+        pairs = (part.split(" ", 1) for part in found[-1].split(", ") if part[0].isdigit())
+        return Counter({_FORMS.get(word, word): int(count) for count, word in pairs})
+
+    @property
+    def our_lines(self) -> list[str]:
+        return [line for line in self.stdout.splitlines() if line.startswith("otlp:")]
+
+    @property
+    def their_lines(self) -> list[str]:
+        """What pytest printed, without our lines, durations and the list of plugins."""
+        lines = [re.sub(r"\b\d+\.\d+s", "0s", line) for line in self.stdout.splitlines()]
+        return [line for line in lines if not line.startswith(("otlp:", "plugins:")) and "junit.xml" not in line]
+
+    def check(self, parent_id: str = "") -> None:
+        """Holds what was sent against everything else that tells of the run."""
+        assert not re.search("Exception ignored|ResourceWarning", self.stderr), self.stderr
+        if not self.spans:
+            assert not self.summary or set(self.summary) <= {"deselected"}, self.stdout
+            assert not self.our_delivery
+            return
+        assert traces.problems(self.spans, parent_id) == []
+        self._check_root()
+        self._check_counts()
+        delivered = self.our_delivery
+        if delivered:
+            assert delivered == (len(self.tests), len(self.spans))
+            assert [*self.folder.glob(".pytest_cache/**/otlp/*")] == []
+
+    @property
+    def our_delivery(self) -> tuple[int, int] | None:
+        """Tests and spans as our line after the summary counts them, where all were delivered."""
+        found = _DELIVERED.search(self.stdout)
+        return (int(found[1]), int(found[2])) if found else None
+
+    def _check_root(self) -> None:
+        attributes = self.root.attributes
+        assert attributes.get("process.exit.code", self.exit_code) == self.exit_code
+        assert (self.root.status == traces.ERROR) == (self.exit_code != 0)
+        for line in self.our_lines:
+            assert "trace " not in line or self.root.trace_id in line
+
+    def _check_counts(self) -> None:
+        attributes = self.root.attributes
+        on_root = Counter({word: attributes[f"pytest.tests.{word}"] for word in _CATEGORIES})
+        assert traces.counted(self.spans) == +on_root
+        if self.summary is not None:
+            assert Counter({word: self.summary[word] for word in _CATEGORIES}) == on_root
+            assert self.summary["deselected"] == attributes["pytest.tests.deselected"]
+            assert self.summary["warning"] == attributes["pytest.warnings"]
+        if self.junit is not None and self.exit_code != pytest.ExitCode.INTERNAL_ERROR:
+            skipped = on_root["skipped"] + on_root["xfailed"]
+            assert self.junit == {"failures": on_root["failed"], "errors": on_root["error"], "skipped": skipped}
+
+
+class PytestProcess:
+    """A pytest that runs in a process group of its own, as in a terminal."""
+
+    def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], output: Path) -> None:
+        self._stdout, self._stderr = output.with_suffix(".out"), output.with_suffix(".err")
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+
+    def wait(self, timeout: float = TIMEOUT) -> tuple[int, str, str]:
+        """Its exit code and output.
+
+        Raises:
+            subprocess.TimeoutExpired: it was killed.
+        """
+        try:
+            code = self._process.wait(timeout)
+        finally:
+            self.kill()
+        return code, self._stdout.read_text("utf-8", "replace"), self._stderr.read_text("utf-8", "replace")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+@dataclass(frozen=True)
+class Live:
+    """A run under way."""
+
+    server: OtlpServer
+    folder: Path
+    _process: PytestProcess
+    _junit: Path
+
+    def finish(self, parent_id: str = "") -> Run:
+        code, out, err = self._process.wait()
+        server = self.server
+        run = Run(
+            self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), _junit_counts(self._junit)
+        )
+        run.check(parent_id)
+        return run
+
+
+class Runner:
+    """Runs pytest in a folder of its own. The files of an earlier run stay, what they are named after not."""
+
+    def __init__(self, base: Path) -> None:
+        self.folder = base / "suite"
+        self._base = base
+        self._runs = 0
+
+    def __call__(
+        self,
+        files: str | Mapping[str, str],
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        ini: str = "",
+        parent_id: str = "",
+    ) -> Run:
+        """Runs to the end with `--otel-endpoint` at a server; checks the run."""
+        with self.live(files, *args, env=env, ini=ini) as live:
+            return live.finish(parent_id)
+
+    @contextmanager
+    def live(
+        self,
+        files: str | Mapping[str, str],
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        ini: str = "",
+    ) -> Iterator[Live]:
+        """Starts a run; the block waits for what it expects, and finishes it."""
+        self._write(files, ini)
+        with OtlpServer() as server:
+            process = self._start([f"--otel-endpoint={server.endpoint}", *args], env)
+            try:
+                yield Live(server, self.folder, process, self._junit)
+            finally:
+                process.kill()
+
+    def without(
+        self,
+        files: str | Mapping[str, str],
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        ini: str = "",
+    ) -> Run:
+        """The same run without anything that turns the plugin on."""
+        self._write(files, ini)
+        code, out, err = self._start(args, env).wait()
+        return Run(self.folder, code, out, err, junit=_junit_counts(self._junit))
+
+    def _write(self, files: str | Mapping[str, str], ini: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        named = {"test_it.py": files} if isinstance(files, str) else files
+        for old in self.folder.rglob("*.py"):
+            old.unlink()
+        for name, text in {**named, "pytest.ini": f"[pytest]\n{textwrap.dedent(ini)}"}.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text), "utf-8", "surrogatepass")
+
+    @property
+    def _junit(self) -> Path:
+        return self._base / f"junit{self._runs}.xml"
+
+    def _start(self, args: Any, env: Mapping[str, str | None] | None) -> PytestProcess:
+        self._runs += 1
+        command = [sys.executable, "-m", "pytest", f"--junitxml={self._junit}", *args]
+        return PytestProcess(command, self.folder, self._environment(env or {}), self._base / f"run{self._runs}")
+
+    def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:
+        fixed = {
+            "PYTEST_ADDOPTS": " ".join([os.environ.get("PYTEST_ADDOPTS", ""), *(f"-p no:{name}" for name in _SLOW)]),
+            "PY_COLORS": "0",
+            "COLUMNS": "100",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DEBUG_TEMPROOT": str(self._base),
+        }
+        given = {**os.environ, **fixed, **changes}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+def _junit_counts(path: Path) -> Mapping[str, int] | None:
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return _read_junit(file)
+
+
+def _read_junit(file: IO[bytes]) -> Mapping[str, int]:
+    suite = ET.parse(file).find("testsuite")
+    assert suite is not None
+    return {name: int(suite.attrib[name]) for name in ("failures", "errors", "skipped")}
