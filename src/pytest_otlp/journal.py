@@ -33,6 +33,7 @@ class Journal:
         """Lines that could not be written (disk full, descriptor closed by a test)."""
         self._torn = False
         self._write: Callable[[int, bytes], int] = os.write
+        self._close: Callable[[int], None] = os.close
         self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._disown)
@@ -53,7 +54,8 @@ class Journal:
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            with suppress(OSError):  # a test has closed it already
+                self._close(descriptor)
 
     def _disown(self) -> None:
         """A forked child (os.fork in a test, multiprocessing) is a copy of this process, not of the run."""

@@ -33,11 +33,12 @@ def cut_middle(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} of {len(text)} characters left out ...]\n{text[-half:]}"
+    end = text[len(text) - half :]
+    return f"{text[:half]}\n[... {len(text) - 2 * half} of {len(text)} characters left out ...]\n{end}"
 
 
 def cut_top(text: str, limit: int) -> str:
     """The last `limit` characters of a text, and how much was left out before them."""
     if len(text) <= limit:
         return text
-    return f"[... {len(text) - limit} of {len(text)} characters left out ...]\n{text[-limit:]}"
+    return f"[... {len(text) - limit} of {len(text)} characters left out ...]\n{text[len(text) - limit :]}"
