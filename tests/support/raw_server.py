@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -52,6 +53,12 @@ def saying(answer: bytes) -> Talk:
             pass
 
     return talk
+
+
+def resetting(connection: socket.socket) -> None:
+    """Reads a little and resets the connection."""
+    connection.recv(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def read_head(connection: socket.socket) -> str:

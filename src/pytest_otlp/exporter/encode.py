@@ -82,9 +82,6 @@ class _Packer:
     def finish(self) -> Encoded:
         if self._pieces:
             self._flush()
-        elif self._aside and self._payloads:
-            last = self._payloads[-1]
-            self._payloads[-1] = last._replace(consumed=last.consumed + self._aside)
         return Encoded(self._payloads, self._unencodable, self._cut)
 
     def _fitted(self, record: Record) -> Sequence[bytes]:

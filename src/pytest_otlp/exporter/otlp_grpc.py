@@ -71,12 +71,15 @@ class _Client:
         self._encrypted = url.scheme == "https"
         self._address = address_of(url)
         self._metadata = tuple((key.lower(), value) for key, value in destination.headers.items())
+        self._bad_headers = [key for key, value in self._metadata if not _METADATA.fullmatch(f"{key}={value}")]
         self._secrets = secrets_of(destination.headers)
         self._channel: grpc.Channel | None = None
         self.target = str(self._address)
 
     def send(self, data: bytes, count: int, timeout: float) -> Answer:
         deadline = Deadline(timeout)
+        if self._bad_headers:
+            return Answer(Verdict.REFUSED, f"header {one_line(self._bad_headers[0])} cannot be sent over gRPC")
         try:
             answer = _success(self._call(data, timeout), count)
         except grpc.RpcError as error:
@@ -85,7 +88,8 @@ class _Client:
         except TlsFilesError as error:
             answer = Answer(Verdict.REFUSED, str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-            answer = Answer(Verdict.REJECTED, self._unsendable(error))
+            # Its text may hold anything, a header's value too.
+            answer = Answer(Verdict.REJECTED, f"could not be sent ({type(error).__name__})")
         return answer._replace(reason=without(self._secrets, answer.reason))
 
     def close(self) -> None:
@@ -147,11 +151,6 @@ class _Client:
     def _spoken(self, deadline: Deadline) -> Protocol | None:
         context = client_context(self._destination.tls, "h2") if self._encrypted else None
         return protocol_of(self._address, deadline.left(), context)
-
-    def _unsendable(self, error: Exception) -> str:
-        """Says why without the error's own text, which may hold a header's value."""
-        bad = [key for key, value in self._metadata if not _METADATA.fullmatch(f"{key}={value}")]
-        return f"header {bad[0]} cannot be sent over gRPC" if bad else f"could not be sent ({type(error).__name__})"
 
 
 _METADATA = re.compile(r"[0-9a-z_.-]+=[ -~]*")

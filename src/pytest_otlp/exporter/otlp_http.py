@@ -158,8 +158,6 @@ def _exchanged(connection: Connection, request: bytes) -> Response:
         # Some answer and hang up before they have read all of a request that they do not want.
         try:
             return connection.response("POST")
-        except ssl.SSLError:
-            raise
         except (OSError, NoHttpError, HTTPException):
             raise error from None
     return connection.response("POST")

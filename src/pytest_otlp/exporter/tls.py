@@ -35,13 +35,8 @@ def _certificate(path: str) -> str | None:
 
 
 def read_pem(path: str) -> bytes | None:
-    """A file's content, None for no path. Raises TlsFilesError."""
-    if not path:
-        return None
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise TlsFilesError(f"certificate {path}: {_why(error)}") from error
+    """The content of a file that `client_context` took; None for no path."""
+    return Path(path).read_bytes() if path else None
 
 
 def _no_password() -> str:

@@ -296,6 +296,13 @@ def test_a_record_that_is_too_large_is_cut() -> None:
     assert all(len(payload.data) <= MOST_BYTES for payload in encoded.payloads)
 
 
+def test_a_record_of_many_texts_is_cut_as_short_as_need_be() -> None:
+    many = {f"pytest.property.{number}": "x" * 400 for number in range(25_000)}
+    encoded = encode(RESOURCE, [span(1, attributes=many)])
+    assert (encoded.unencodable, encoded.cut) == (0, 1)
+    assert list(spans(encoded)[0].attributes) == list(many)
+
+
 def test_a_record_that_no_cutting_makes_small_enough_is_set_aside() -> None:
     many = {f"attribute.{number}": number for number in range(200_000)}
     encoded = encode(RESOURCE, [span(1, attributes=many), span(2)])

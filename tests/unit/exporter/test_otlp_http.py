@@ -39,7 +39,7 @@ from support.otlp_server import (
     slow_body,
     slow_head,
 )
-from support.raw_server import raw_server, read_head, saying, tunnel
+from support.raw_server import raw_server, read_head, resetting, saying, tunnel
 from support.samples import EVENT, FULL_SPAN, METRICS, RESOURCE, span
 
 LONG = 10.0
@@ -420,6 +420,13 @@ def test_an_answer_that_ends_early_may_be_tried_again() -> None:
 def test_a_connection_that_is_closed_without_an_answer_may_be_tried_again() -> None:
     with raw_server(saying(b"")) as port, sender_to(f"http://127.0.0.1:{port}/v1/traces") as sender:
         assert sender.send() == Answer(Verdict.RETRY, "closed the connection without an answer")
+
+
+@pytest.mark.parametrize("size", [10, 30_000_000])
+def test_a_connection_that_is_reset_may_be_tried_again(size: int) -> None:
+    with raw_server(resetting) as port, sender_to(f"http://127.0.0.1:{port}/", gzip=False) as sender:
+        answer = sender.transport.send(Signal.TRACES, Payload(bytes(size), 1, 1), LONG)
+    assert answer == Answer(Verdict.RETRY, "closed the connection without an answer")
 
 
 def test_an_answer_before_the_request_is_read_counts() -> None:
