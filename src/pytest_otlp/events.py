@@ -53,6 +53,18 @@ class Fixture(NamedTuple):
     failure: Failure | None = None
 
 
+class Subtest(NamedTuple):
+    """One subtest within a phase."""
+
+    message: str
+    parameters: tuple[tuple[str, str], ...]
+    outcome: str
+    category: str
+    start: int
+    end: int
+    failure: Failure | None
+
+
 class SpanEventFact(NamedTuple):
     """An event that a test added to its span."""
 
@@ -88,6 +100,7 @@ class Phase(NamedTuple):
     properties: tuple[tuple[str, Any], ...] = ()
     output: tuple[tuple[str, str], ...] = ()
     """(`stdout`, `stderr` or `log`, text), already cut."""
+    subtests: tuple[Subtest, ...] = ()
 
 
 class SessionStarted(NamedTuple):
@@ -229,6 +242,14 @@ def encode(event: Event) -> str:
     return _encode((_TAGS[type(event)], *event)) + "\n"
 
 
+def encode_started(key: int, nodeid: str, time: int, case: Case) -> str:
+    """The same as `encode` gives for a `TestStarted`, in a third of the time: every test pays for one."""
+    path, line, function, suite, description, markers, parameters, group = case
+    lists = f"{_encode(markers)},{_encode(parameters)}" if markers or parameters else "[],[]"
+    texts = f"{quoted(function)},{quoted(suite)},{quoted(description)},{lists},{quoted(group)}"
+    return f'["start",{key},{quoted(nodeid)},{time},[{quoted(path)},{line},{texts}]]\n'
+
+
 def encode_phase(phase: Phase) -> str:
     """One element of `PhasesFinished.phases`."""
     return _encode(phase)
@@ -293,7 +314,7 @@ def span_facts_of(fields: list[Any] | None) -> SpanFacts | None:
 def _phase(fields: list[Any]) -> Phase:
     if len(fields) == _PLAIN:
         return Phase._make([*fields, *_NOTHING_MORE])
-    failure, reason, fixtures, span, properties, output = fields[_PLAIN:12]
+    failure, reason, fixtures, span, properties, output, subtests = [*fields, ()][_PLAIN:13]
     return Phase._make(
         [
             *fields[:_PLAIN],
@@ -303,8 +324,14 @@ def _phase(fields: list[Any]) -> Phase:
             span_facts_of(span),
             tuple((name, value) for name, value in properties),
             tuple((stream, text) for stream, text in output),
+            tuple(map(_subtest, subtests)),
         ]
     )
+
+
+def _subtest(fields: list[Any]) -> Subtest:
+    message, parameters, *plain, failure = fields[:7]
+    return Subtest._make([message, tuple((name, value) for name, value in parameters), *plain, failure_of(failure)])
 
 
 def _phases_finished(fields: list[Any]) -> PhasesFinished:

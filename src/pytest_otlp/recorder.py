@@ -10,10 +10,12 @@ import pytest
 
 from pytest_otlp import events
 from pytest_otlp.events import (
+    Case,
     CollectFailed,
     CollectSkipped,
     Failure,
     SessionFinished,
+    Subtest,
     TestCrashed,
     TestsCollected,
     TestStarted,
@@ -21,7 +23,7 @@ from pytest_otlp.events import (
 from pytest_otlp.reports import (
     FACTS,
     Facts,
-    decode_extra,
+    PhaseExtra,
     describe,
     failure_of,
     failure_of_exception,
@@ -29,6 +31,9 @@ from pytest_otlp.reports import (
     phase_of,
     properties_of,
     reason_of,
+    subtest_of,
+    suite_of,
+    unpack,
 )
 from pytest_otlp.safe import qualified_name
 
@@ -37,14 +42,29 @@ if TYPE_CHECKING:
 
 LONG_PHASE = 100_000_000
 """ns: a phase that took longer is written at once, since the rest of its test may too."""
-_PLAIN_STATUS = frozenset({"terminal", "runner", "skipping", "unittest", "stepwise", "subtests", "xdist"})
-"""Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known: "passed", or nothing for setup."""
+_PHASES = ("setup", "call", "teardown")
+_PASSED = ("", "passed")
+"""The categories of a plain pass: pytest's summary does not count a passed setup."""
+_PLAIN_STATUS = frozenset(
+    {
+        "pytest_rerunfailures",
+        "rerunfailures",
+        "runner",
+        "skipping",
+        "stepwise",
+        "subtests",
+        "terminal",
+        "unittest",
+        "xdist",
+    }
+)
+"""Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known."""
 
 
 class _Attempt:
     """A test of which reports still come."""
 
-    __slots__ = ("awaited", "case", "key", "number", "passed", "rerun", "rows")
+    __slots__ = ("awaited", "case", "key", "number", "passed", "rerun", "rows", "subtests")
 
     def __init__(self, key: int) -> None:
         self.key = key
@@ -56,6 +76,8 @@ class _Attempt:
         """Another attempt will follow it."""
         self.awaited = False
         """The start of that one was not announced yet."""
+        self.subtests: list[Subtest] = []
+        """Of the phase that runs."""
 
 
 class Policy(NamedTuple):
@@ -79,6 +101,8 @@ class Recorder:
         self._warnings = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
+        self.facts_of: Callable[[pytest.TestReport], Facts | None] = lambda _report: None
+        """Asks the observer of this process, where tests run in it."""
         self.defect = ""
         """What went wrong in here first; for the line at the end."""
         self.exit_code: int | None = None
@@ -86,9 +110,13 @@ class Recorder:
 
     def start(self, item: pytest.Item, time: int) -> None:
         """A test of this process is about to run."""
-        attempt = self._new_attempt(item.nodeid)
-        case = describe(item, self._policy.redact)
-        self._journal.append(events.encode(TestStarted(attempt.key, item.nodeid, time, case)))
+        self._keys += 1
+        self._attempts["", item.nodeid] = _Attempt(self._keys)
+        try:
+            case = describe(item, self._policy.redact)
+        except Exception:  # noqa: BLE001  items of other plugins may raise anything when they are asked
+            case = Case("", 0, "", suite_of(item.nodeid))
+        self._journal.append(events.encode_started(self._keys, item.nodeid, time, case))
 
     def start_elsewhere(self, nodeid: str) -> None:
         """A test of some worker is about to run, or a further attempt of it."""
@@ -132,61 +160,70 @@ class Recorder:
             )
 
     def _record(self, report: pytest.TestReport) -> None:
-        facts = report.__dict__.pop(FACTS, None)
-        worker = getattr(report, "worker_id", "")
-        if report.when not in ("setup", "call", "teardown"):
+        when = report.when
+        worker = report.__dict__.get("worker_id", "")
+        if when not in _PHASES:
             self._crashed(report)
             return
-        attempt = self._attempt(worker, report.nodeid)
-        if report.when == "setup" and attempt.rerun:
+        packed = report.__dict__.pop(FACTS, None)
+        facts = unpack(packed) if packed else self.facts_of(report) or _facts_of_report(report)
+        attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
+        if when == "setup" and attempt.rerun:
             # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
             self._end(attempt, worker, report.nodeid)
-        category = self._category(report)
-        start, end, number, extra = facts or _facts_of_report(report)
-        if number:
-            attempt.number = number
-        if category == "rerun":
-            attempt.rerun = attempt.awaited = True
-        last = report.when == "teardown"
-        plain = report.outcome == "passed" and category in ("", "passed") and not extra
-        if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
-            attempt.rows.append(events.encode_plain_phase(report.when, "passed", category, start, end, report.duration))
-        else:
-            self._add_row(attempt, report, category, (start, end), extra, last=last or category == "rerun")
-        if last:
+        attempt.number = facts.attempt or attempt.number
+        if hasattr(report, "context"):
+            self._add_subtest(attempt, report, facts)
+            return
+        self._add(attempt, report, facts)
+        if when == "teardown":
             self._end(attempt, worker, report.nodeid)
-        elif end - start > LONG_PHASE or report.failed:
+        elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed":
             self._write(attempt, worker, last=False)
 
-    def _attempt(self, worker: str, nodeid: str) -> _Attempt:
-        known = self._attempts.get((worker, nodeid))
-        if known is None:
-            waiting = self._unclaimed.get(nodeid)
-            if not waiting:
-                self._announce(nodeid)
-                waiting = self._unclaimed[nodeid]
-            known = self._attempts[worker, nodeid] = waiting.popleft()
-            if not waiting:
-                del self._unclaimed[nodeid]
-        return known
+    def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
+        """Reports of subtests come before the one of the phase that they are in."""
+        category = self._category(report)
+        attempt.passed = attempt.passed and report.outcome == "passed"
+        attempt.subtests.append(subtest_of(report, category, facts))
+
+    def _add(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
+        # Of a test with subtests pytest finds out only by this question that it failed.
+        category = self._asked(report) if attempt.subtests else self._category(report)
+        last = report.when == "teardown"
+        plain = report.outcome == "passed" and category in _PASSED and not (facts.extra or attempt.subtests)
+        if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
+            row = events.encode_plain_phase(report.when, "passed", category, facts.start, facts.end, report.duration)
+            attempt.rows.append(row)
+            return
+        if category == "rerun":
+            attempt.rerun = attempt.awaited = last = True
+        self._add_row(attempt, report, category, facts, last=last)
+
+    def _claim(self, worker: str, nodeid: str) -> _Attempt:
+        """The first report of a test that a worker runs: now the worker is known."""
+        waiting = self._unclaimed.get(nodeid)
+        if not waiting:
+            self._announce(nodeid)
+            waiting = self._unclaimed[nodeid]
+        attempt = self._attempts[worker, nodeid] = waiting.popleft()
+        if not waiting:
+            del self._unclaimed[nodeid]
+        return attempt
 
     def _add_row(
-        self,
-        attempt: _Attempt,
-        report: pytest.TestReport,
-        category: str,
-        times: tuple[int, int],
-        extra_text: str,
-        *,
-        last: bool,
+        self, attempt: _Attempt, report: pytest.TestReport, category: str, facts: Facts, *, last: bool
     ) -> None:
-        extra = decode_extra(extra_text)
+        extra = facts.extra or PhaseExtra()
         for line in extra.process:
             self._journal.append(line)
         if extra.case is not None:
             attempt.case = events.encode_case(extra.case)
-        attempt.passed = attempt.passed and category in ("", "passed")
-        phase = phase_of(report, category, times, extra, self._policy.redact)
+        attempt.passed = attempt.passed and category in _PASSED
+        phase = phase_of(report, category, (facts.start, facts.end), extra, self._policy.redact)
+        if attempt.subtests:
+            phase = phase._replace(subtests=tuple(attempt.subtests))
+            attempt.subtests = []
         if last:
             phase = phase._replace(
                 properties=properties_of(report, self._policy.redact),
@@ -221,8 +258,11 @@ class Recorder:
         if self._plain_status and report.outcome == "passed" and type(report) is pytest.TestReport:
             if report.when != "call":
                 return ""
-            if not hasattr(report, "wasxfail"):
+            if "wasxfail" not in report.__dict__:
                 return "passed"
+        return self._asked(report)
+
+    def _asked(self, report: pytest.TestReport) -> str:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
         return str(status[0]) if status else ""
 
@@ -232,7 +272,7 @@ class Recorder:
         worker = str(getattr(report, "worker_id", "")) or (node.gateway.id if node is not None else "")
         if report.outcome != "failed":
             return
-        attempt = self._attempt(worker, report.nodeid)
+        attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if attempt.rows:
             self._write(attempt, worker, last=False)
         message = str(report.longrepr)
@@ -279,4 +319,4 @@ class Recorder:
 def _facts_of_report(report: pytest.TestReport) -> Facts:
     """Of a report that was made where this plugin was not: a remote worker without it."""
     start = int(report.start * 1e9)
-    return Facts(start, start + int(report.duration * 1e9), 0, "")
+    return Facts(start, start + int(report.duration * 1e9), 0, None)

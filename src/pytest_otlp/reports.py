@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_otlp import events
-from pytest_otlp.events import Case, Failure, Fixture, Phase, SpanFacts
+from pytest_otlp.events import Case, Failure, Fixture, Phase, SpanFacts, Subtest
 from pytest_otlp.safe import cut_middle, cut_top, exception_message, qualified_name, text_of
 
 if TYPE_CHECKING:
@@ -26,16 +26,6 @@ REDACTED = "[redacted]"
 _TEXT_STREAMS = ("stdout", "stderr", "log")
 
 
-class Facts(NamedTuple):
-    """What rides on a report: plain values only, since xdist, pytest-forked and reportlog serialise it."""
-
-    start: int
-    end: int
-    attempt: int
-    extra: str
-    """JSON of a `PhaseExtra`, empty for most."""
-
-
 class PhaseExtra(NamedTuple):
     """What the process that runs the tests knows and the report does not say."""
 
@@ -48,13 +38,28 @@ class PhaseExtra(NamedTuple):
     """Lines for the journal about the process itself: its collection."""
 
 
-def encode_extra(extra: PhaseExtra) -> str:
-    return json.dumps(extra, separators=(",", ":"), default=text_of)
+class Facts(NamedTuple):
+    """What the process that ran a phase knows of it. Times as in events."""
+
+    start: int
+    end: int
+    attempt: int
+    extra: PhaseExtra | None
+    """None for most."""
 
 
-def decode_extra(text: str) -> PhaseExtra:
-    if not text:
-        return PhaseExtra()
+def pack(facts: Facts) -> tuple[int, int, int, str]:
+    """Facts as plain values: xdist, pytest-forked and reportlog serialise everything on a report."""
+    extra = json.dumps(facts.extra, separators=(",", ":"), default=text_of) if facts.extra else ""
+    return facts.start, facts.end, facts.attempt, extra
+
+
+def unpack(packed: tuple[int, int, int, str]) -> Facts:
+    start, end, attempt, extra = packed
+    return Facts(start, end, attempt, _decoded(extra) if extra else None)
+
+
+def _decoded(text: str) -> PhaseExtra:
     case, exception, fixtures, span, process = json.loads(text)
     return PhaseExtra(
         events.case_of(case),
@@ -69,16 +74,16 @@ def describe(item: pytest.Item, redact: Sequence[str]) -> Case:
     """What is known of a test before it runs. Items of other plugins may have no function, no line, no path."""
     path, line, _ = item.location
     function = getattr(item, "obj", None)
-    group = item.get_closest_marker("xdist_group")
+    markers, group = _markers(item)
     return Case(
-        path=path.replace("\\", "/"),
-        line=0 if line is None else line + 1,
-        function=_function_name(function, item),
-        suite=suite_of(item.nodeid),
-        description=_description(item, function),
-        markers=_markers(item),
-        parameters=tuple(_parameters(item, redact)),
-        group=_group_name(group) if group else "",
+        path.replace("\\", "/"),
+        0 if line is None else line + 1,
+        _function_name(function, item),
+        suite_of(item.nodeid),
+        _description(item, function),
+        markers,
+        tuple(_parameters(item, redact)) if hasattr(item, "callspec") else (),
+        group,
     )
 
 
@@ -106,8 +111,13 @@ def _description(item: pytest.Item, function: object) -> str:
     return ""
 
 
-def _markers(item: pytest.Item) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([marker.name for marker in item.iter_markers()]))
+def _markers(item: pytest.Item) -> tuple[tuple[str, ...], str]:
+    """Names, nearest first, and the xdist group. Every test pays for this: most have none."""
+    if not any(node.own_markers for node in item.listchain()):
+        return (), ""
+    markers = list(item.iter_markers())
+    groups = [marker for marker in markers if marker.name == "xdist_group"]
+    return tuple(dict.fromkeys(marker.name for marker in markers)), _group_name(groups[0]) if groups else ""
 
 
 def _group_name(marker: pytest.Mark) -> str:
@@ -115,9 +125,7 @@ def _group_name(marker: pytest.Mark) -> str:
 
 
 def _parameters(item: pytest.Item, redact: Sequence[str]) -> Iterator[tuple[str, str]]:
-    callspec = getattr(item, "callspec", None)
-    if callspec is None:
-        return
+    callspec: Any = item.callspec  # type: ignore[attr-defined]
     for name, value in callspec.params.items():
         alone = callspec.id if len(callspec.params) == 1 else ""
         placeholder = alone or f"{name}{callspec.indices.get(name, 0)}"
@@ -177,6 +185,21 @@ def phase_of(
         reason=reason_of(report),
         fixtures=extra.fixtures,
         span=_without_secrets(extra.span, redact),
+    )
+
+
+def subtest_of(report: pytest.TestReport, category: str, facts: Facts) -> Subtest:
+    """One subtest: of pytest 9's `subtests` and of unittest's `subTest`. Its report gives its duration, no start."""
+    context: Any = report.context
+    end = facts.end
+    return Subtest(
+        text_of(context.msg) if context.msg is not None else "",
+        tuple((text_of(name), text_of(value)[:VALUE_LIMIT]) for name, value in context.kwargs.items()),
+        report.outcome,
+        category,
+        max(facts.start, end - int(report.duration * 1e9)),
+        end,
+        failure_of(report, facts.extra.exception if facts.extra else None) if report.failed else None,
     )
 
 

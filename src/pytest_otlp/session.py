@@ -235,10 +235,11 @@ def start(config: pytest.Config, options: Options) -> None:
         each = config.getoption("dist") == "each"
         register(ControllerHooks(session.recorder, session.settings, session.anchor, each=each), "otlp-xdist")
     else:
-        observe(
+        observer = observe(
             config,
             session.settings,
             session.now,
             tell=session.recorder.tell,
             on_start=session.recorder.start,
         )
+        session.recorder.facts_of = observer.facts_of

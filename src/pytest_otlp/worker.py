@@ -12,12 +12,13 @@ from pytest_otlp import events
 from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture
 from pytest_otlp.reports import (
     FACTS,
+    Facts,
     PhaseExtra,
     describe,
-    encode_extra,
     exception_of,
     exception_of_collection,
     failure_of_exception,
+    pack,
 )
 from pytest_otlp.safe import text_of
 
@@ -57,15 +58,15 @@ class Place:
 
 
 class TestObserver:
-    """Times the phases, keeps the place for the current span, and puts the facts on each report."""
+    """Times the phases, keeps the place for the current span, and holds the facts of the test until it is reported."""
 
     def __init__(self, place: Place, now: Clock, redact: tuple[str, ...]) -> None:
         self.place = place
         self._now = now
         self._redact = redact
         self._item: pytest.Item | None = None
-        self._start = 0
         self._started = {"setup": 0, "call": 0, "teardown": 0}
+        self._facts: dict[str, Facts] = {}
         self.on_start: Callable[[pytest.Item, int], None] | None = None
         """Told of each test before its setup, with the time; where None, the first report describes the test."""
         self.span: CurrentSpan | None = None
@@ -91,10 +92,6 @@ class TestObserver:
         if self.attachment is not None:
             self.attachment.restore()
 
-    def pytest_unconfigure(self) -> None:
-        if self.attachment is not None:
-            self.attachment.detach()
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
         self.place.phase = "call"
@@ -105,33 +102,64 @@ class TestObserver:
         self.place.phase = "teardown"
         self._started["teardown"] = self._now()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        """No wrapper around the report's making: that alone would cost as much as everything else in here."""
         end = self._now()
-        report = yield
         when = call.when
-        extra = ""
-        if report.outcome == "failed" or self.fixtures or self.process or self._heavy(when):
-            extra = self._extra(item, call, report)
-        report.__dict__[FACTS] = (self._started[when], end, self.place.attempt, extra)
-        return report
+        extra = None
+        if call.excinfo is not None or self.fixtures or self.process or self._heavy(when):
+            extra = self._safe_extra(item, call)
+        self._facts[when] = Facts(self._started[when], end, self.place.attempt, extra)
+
+    def facts_of(self, report: pytest.TestReport) -> Facts | None:
+        """What is known of the phase that a report of this process tells of; None for any other report."""
+        return self._facts.get(report.when) if report.nodeid == self.place.nodeid else None
 
     def _heavy(self, when: str) -> bool:
         return (when == "setup" and self.on_start is None) or (self.span is not None and self.span.said)
 
-    def _extra(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> str:
+    def _safe_extra(self, item: pytest.Item, call: pytest.CallInfo[None]) -> PhaseExtra | None:
+        """Items of other plugins may raise anything when they are asked; the test must not notice."""
+        try:
+            return self._extra(item, call)
+        except Exception:  # noqa: BLE001  see above
+            return None
+
+    def _extra(self, item: pytest.Item, call: pytest.CallInfo[None]) -> PhaseExtra:
         fixtures, self.fixtures[:] = tuple(self.fixtures), ()
         process, self.process[:] = tuple(self.process), ()
-        extra = PhaseExtra(
+        return PhaseExtra(
             case=describe(item, self._redact) if self.on_start is None and call.when == "setup" else None,
-            exception=exception_of(call) if report.outcome == "failed" else None,
+            exception=exception_of(call),
             fixtures=fixtures,
             span=self.span.take() if self.span is not None and self.span.said else None,
             process=process,
         )
-        return encode_extra(extra)
+
+    def pytest_unconfigure(self) -> None:
+        if self.attachment is not None:
+            self.attachment.detach()
+
+
+class AttachedFacts:
+    """Puts the facts on each report at once, for a test that runs in a forked child (pytest-forked)."""
+
+    def __init__(self, observer: TestObserver) -> None:
+        self._observer = observer
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        attach(self._observer, report)
+        return report
+
+
+def attach(observer: TestObserver, report: pytest.TestReport) -> None:
+    """Lets the facts of a report travel with it to another process."""
+    facts = observer.facts_of(report)
+    if facts is not None:
+        report.__dict__[FACTS] = pack(facts)
 
 
 class FixtureObserver:
@@ -260,6 +288,8 @@ def observe(
     observer.on_start = on_start
     register = config.pluginmanager.register
     register(observer, "otlp-tests")
+    if config.getoption("forked", False):
+        register(AttachedFacts(observer), "otlp-forked")
     register(CollectionObserver(tell or observer.process.append, now, worker), "otlp-collection")
     if settings.detail != "tests":
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE

@@ -8,7 +8,8 @@ import pytest
 
 from pytest_otlp import clock
 from pytest_otlp.clock import Anchor
-from pytest_otlp.worker import Settings, TestObserver, observe
+from pytest_otlp.reports import FACTS
+from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,10 +52,15 @@ class ControllerHooks:
 
 
 class WorkerHooks:
-    """In a worker: what no report could carry goes home with the worker's end."""
+    """In a worker: the facts go home with the reports, and what no report could carry with the worker's end."""
 
     def __init__(self, observer: TestObserver) -> None:
         self._observer = observer
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if FACTS not in report.__dict__:
+            attach(self._observer, report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -185,8 +185,7 @@ class Run:
         test.case = test.case or event.case
         test.phases += event.phases
         for phase in event.phases:
-            if phase.category:
-                self.counts[phase.category] += 1
+            self._count(phase.category, *(subtest.category for subtest in phase.subtests))
         if not event.last:
             return ()
         attempt = self._attempt(test)
@@ -195,6 +194,11 @@ class Run:
         else:
             del self._open[event.key]
         return (attempt,)
+
+    def _count(self, *categories: str) -> None:
+        for category in categories:
+            if category:
+                self.counts[category] += 1
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)

@@ -16,6 +16,7 @@ from pytest_otlp.events import (
     Fixture,
     Phase,
     SessionStarted,
+    Subtest,
 )
 from pytest_otlp.exporter.records import Attributes, AttributeValue, Span, SpanEvent
 from pytest_otlp.exporter.run import SHORTEST, Attempt, Final, RunningTest, SessionClosed
@@ -86,7 +87,7 @@ def span_count(trace: Trace, final: Final) -> int:
     """`len(spans_of(trace, final))`, without making them."""
     if not isinstance(final, Attempt) or trace.session.detail == "tests":
         return 1
-    return 1 + len(final.phases) + sum(len(phase.fixtures) for phase in final.phases)
+    return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) for phase in final.phases)
 
 
 def marker(trace: Trace, tests: int | None) -> Span:
@@ -132,7 +133,7 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
         semconv.TESTS_COLLECTED: closed.collected,
         semconv.TESTS_DESELECTED: closed.deselected,
         **{semconv.TESTS + category: 0 for category in semconv.SUMMARY_CATEGORIES},
-        **{semconv.TESTS + category: count for category, count in closed.counts.items()},
+        **{semconv.TESTS + category.replace(" ", "_"): count for category, count in closed.counts.items()},
         semconv.WARNINGS: closed.warnings,
     }
     if closed.exit_code is not None:
@@ -291,7 +292,8 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
 
 def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> list[Span]:
     own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number, phase.when)
-    fixtures = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
+    below = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
+    below += [_subtest(trace, own_id, number, subtest) for number, subtest in enumerate(phase.subtests)]
     failed = phase.failure is not None and phase.when == attempt.failed_phase
     events: tuple[SpanEvent, ...] = _said_events([phase])
     if phase.failure is not None:
@@ -303,8 +305,8 @@ def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> li
     }
     if failed and phase.failure is not None and phase.failure.type:
         attributes[semconv.ERROR_TYPE] = phase.failure.type
-    end = max([phase.end, *(span.end for span in fixtures)])
-    return [trace.span(own_id, parent_id, phase.when, (phase.start, end), attributes, error, events), *fixtures]
+    end = max([phase.end, *(span.end for span in below)])
+    return [trace.span(own_id, parent_id, phase.when, (phase.start, end), attributes, error, events), *below]
 
 
 def _said_events(phases: Iterable[Phase]) -> tuple[SpanEvent, ...]:
@@ -333,6 +335,23 @@ def _fixture(trace: Trace, phase_id: bytes, fixture: Fixture) -> Span:
     name = f"fixture {fixture.name} ({fixture.scope}){' teardown' if fixture.teardown else ''}"
     error = fixture.failure.message if fixture.failure else None
     return trace.span(own_id, phase_id, name, (fixture.start, fixture.end), attributes, error)
+
+
+def _subtest(trace: Trace, phase_id: bytes, number: int, subtest: Subtest) -> Span:
+    own_id = span_id(trace.session, "subtest", phase_id.hex(), str(number))
+    parameters = [f"{name}={value}" for name, value in subtest.parameters]
+    attributes: dict[str, AttributeValue] = {semconv.OUTCOME: subtest.outcome}
+    if subtest.message:
+        attributes[semconv.SUBTEST_MESSAGE] = subtest.message
+    if parameters:
+        attributes[semconv.SUBTEST_PARAMETERS] = ", ".join(parameters)
+    failure = subtest.failure
+    if failure is not None and failure.type:
+        attributes[semconv.ERROR_TYPE] = failure.type
+    name = " ".join(["subtest", *filter(None, [subtest.message]), *parameters])
+    error = failure.message if failure else None
+    events = _exception_events(failure, subtest.end)
+    return trace.span(own_id, phase_id, name, (subtest.start, subtest.end), attributes, error, events)
 
 
 def _exception_events(failure: Failure | None, time: int) -> tuple[SpanEvent, ...]:
