@@ -21,15 +21,18 @@ QUEUE_LENGTH = 8
 FIRST_BACKOFF = 0.1
 LAST_BACKOFF = 2.0
 """s; short, since a run's end must not find us asleep while the endpoint is back."""
+_DOUBLINGS = 10
 CLOSING_CONNECT = 1.0
 """s that a send after the run's end may take where the endpoint did not answer before."""
 
 
 class Counts(NamedTuple):
-    """Records of one signal."""
+    """Records of one signal, consistent at any moment."""
 
     delivered: int = 0
     rejected: int = 0
+    settled: int = 0
+    """Input records that need no second sending. The others that were offered are kept."""
 
 
 class Sender:
@@ -54,13 +57,20 @@ class Sender:
         self._deadline: float | None = None
         self._closed = False
         self._unreachable = False
+        self._trouble = ""
+        """Why what is being sent was not taken yet."""
+        self._rejection = ""
+        """Why something was turned down, if anything was."""
         self.counts = Counts()
         self.stopped = ""
         """Why this signal is sent no more; empty while it is."""
-        self.problem = ""
-        """What the endpoint said of what it did not take, or why it could not be asked."""
         self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.value}", daemon=True)
         self._thread.start()
+
+    @property
+    def problem(self) -> str:
+        """What the endpoint said of what it did not take, or why it could not be asked."""
+        return self.stopped or self._trouble or self._rejection
 
     @property
     def full(self) -> bool:
@@ -74,15 +84,16 @@ class Sender:
         if self.stopped:
             return
         encoded = self._transport.encode(self._signal, resource, records)
-        payloads = encoded.payloads if settles else [payload._replace(consumed=0) for payload in encoded.payloads]
+        # What is set aside altogether waits in the queue as well: things are settled in their order.
+        payloads = list(encoded.payloads)
+        if not payloads and encoded.unencodable:
+            payloads = [Payload(b"", 0, encoded.unencodable)]
+        if not settles:
+            payloads = [payload._replace(consumed=0) for payload in payloads]
         with self._changed:
-            self._queue.extend(payloads)
-            if encoded.unencodable:
-                self._count(rejected=encoded.unencodable)
-                self.problem = f"{encoded.unencodable} could not be encoded"
+            if not self.stopped:
+                self._queue.extend(payloads)
             self._changed.notify_all()
-        if not payloads and settles:
-            self._settled(len(records))
 
     def replace(self, resource: Attributes, records: Sequence[Record]) -> None:
         """The same for cumulative records: what still waits is out of date."""
@@ -108,8 +119,7 @@ class Sender:
 
     def give_up(self, reason: str) -> None:
         """Sends nothing more of this signal."""
-        if not self.stopped:
-            self._stop(self.problem or reason)
+        self._stop(self._trouble or reason)
 
     def _run(self) -> None:
         while (payload := self._next()) is not None:
@@ -122,16 +132,18 @@ class Sender:
 
     def _deliver(self, payload: Payload) -> None:
         """Sends the first of the queue until something final is said of it."""
+        if not payload.data:
+            return self._settle(payload, Answer(Verdict.ACCEPTED))
         attempt = 0
         while not self.stopped:
             budget = self._budget()
             if budget <= 0:
-                return self._stop(self.problem or "no answer in time")
+                return self._stop(self._trouble or "no answer in time")
             answer = self._transport.send(self._signal, payload, budget)
             if answer.verdict is not Verdict.RETRY:
                 return self._settle(payload, answer)
             self._unreachable = answer.unreachable
-            self.problem = answer.reason
+            self._trouble = answer.reason
             if not self._wait(answer, attempt):
                 return self._stop(answer.reason)
             attempt += 1
@@ -145,17 +157,17 @@ class Sender:
 
     def _wait(self, answer: Answer, attempt: int) -> bool:
         """Waits before the next attempt; False where none is worth it. The run's end cuts a wait short, once."""
-        backoff = min(FIRST_BACKOFF * 2**attempt, LAST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
+        backoff = min(FIRST_BACKOFF * 2 ** min(attempt, _DOUBLINGS), LAST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
         pause = backoff if answer.retry_after is None else answer.retry_after
         until = time.monotonic() + pause
         with self._changed:
             if self._deadline is None:
-                over = self._changed.wait_for(lambda: self._deadline is not None, pause)
+                over = self._changed.wait_for(lambda: self._deadline is not None or self.stopped, pause)
                 if not over or answer.retry_after is None:
                     return True
             if answer.unreachable or until >= (self._deadline or 0.0):
                 return False
-        time.sleep(max(0.0, until - time.monotonic()))
+            self._changed.wait_for(lambda: self.stopped, max(0.0, until - time.monotonic()))
         return True
 
     def _settle(self, payload: Payload, answer: Answer) -> None:
@@ -164,19 +176,23 @@ class Sender:
             self._stop(answer.reason)
             return
         rejected = min(payload.count, answer.rejected) if answer.verdict is Verdict.ACCEPTED else payload.count
+        aside = max(0, payload.consumed - payload.count)
+        if rejected or aside:
+            self._rejection = answer.reason if rejected else "could not be encoded"
         with self._changed:
-            self._count(delivered=payload.count - rejected, rejected=rejected)
-            self.problem = answer.reason if rejected else ""
+            delivered, before, settled = self.counts
+            self.counts = Counts(
+                delivered + payload.count - rejected, before + rejected + aside, settled + payload.consumed
+            )
+            self._trouble = ""
             if self._queue and self._queue[0] is payload:
                 self._queue.popleft()
             self._changed.notify_all()
         self._settled(payload.consumed)
 
-    def _count(self, delivered: int = 0, rejected: int = 0) -> None:
-        self.counts = Counts(self.counts.delivered + delivered, self.counts.rejected + rejected)
-
     def _stop(self, reason: str) -> None:
         with self._changed:
-            self.stopped = self.problem = reason
+            if not self.stopped:
+                self.stopped = reason or "no reason given"
             self._queue.clear()
             self._changed.notify_all()

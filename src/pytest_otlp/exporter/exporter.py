@@ -160,8 +160,8 @@ class Exporter:
             sender.close()
 
     def outcome(self) -> Outcome:
-        delivered, rejected = self._senders.traces.counts
-        kept = self._produced - self._progress.settled
+        delivered, rejected, settled = self._senders.traces.counts
+        kept = self._produced - self._settled_before - settled
         told = self._senders.traces.problem if kept or rejected else ""
         others = () if kept else tuple(signals.notices(self._senders.metrics, self._senders.logs))
         unread = (f"{self.unread} lines of the journal could not be read",) if self.unread else ()

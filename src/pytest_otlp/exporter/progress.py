@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -40,16 +41,26 @@ class Progress:
     def begin(self, resource: dict[str, str | int]) -> None:
         """Notes the resource, so that a replay elsewhere or later says the same."""
         self.resource = resource
-        os.write(self._descriptor, (json.dumps(resource) + "\n").encode("ascii"))
+        self._note(json.dumps(resource))
 
     def settle(self, spans: int) -> None:
         """Notes that the next `spans` spans need no further sending."""
         if spans:
             self.settled += spans
-            os.write(self._descriptor, b"%d\n" % self.settled)
+            self._note(str(self.settled))
+
+    def _note(self, line: str) -> None:
+        """Where the disk is full, a replay will send again what is not noted."""
+        with suppress(OSError):
+            # The line break before it ends a line that a full disk has torn.
+            os.write(self._descriptor, f"\n{line}\n".encode("ascii"))
+
+    def close(self) -> None:
+        """Lets others send the journal."""
+        os.close(self._descriptor)
 
     def remove(self) -> None:
-        os.close(self._descriptor)
+        self.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -59,11 +70,22 @@ def _path_of(journal: Path) -> Path:
 
 def _read(path: Path) -> tuple[dict[str, str | int] | None, int]:
     try:
-        lines = path.read_text("ascii").splitlines()
+        lines = path.read_text("ascii", "replace").splitlines()
     except FileNotFoundError:
         return None, 0
-    numbers = [int(line) for line in lines[1:] if line.isdigit()]
-    return (json.loads(lines[0]) if lines else None), max(numbers, default=0)
+    numbers = [int(line) for line in lines if line.isdigit()]
+    return next(filter(None, map(_resource_in, lines)), None), max(numbers, default=0)
+
+
+def _resource_in(line: str) -> dict[str, str | int] | None:
+    """None where it is no resource, or a torn one."""
+    if not line.startswith("{"):
+        return None
+    try:
+        resource: dict[str, str | int] = json.loads(line)
+    except ValueError:
+        return None
+    return resource
 
 
 def _lock(descriptor: int) -> None:
@@ -77,6 +99,8 @@ def _lock(descriptor: int) -> None:
             import fcntl  # noqa: PLC0415
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):
         os.close(descriptor)
         raise BusyError from None
+    except OSError:
+        pass  # a file system without locks
