@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 
@@ -187,7 +189,7 @@ def logs_in(message: ExportLogsServiceRequest, arrival: int = 0) -> list[Receive
     """The log records of a request."""
     return [
         ReceivedLog(
-            event_name=record.event_name,
+            event_name=_event_name(record),
             time=record.time_unix_nano,
             severity=record.severity_number,
             severity_text=record.severity_text,
@@ -202,3 +204,15 @@ def logs_in(message: ExportLogsServiceRequest, arrival: int = 0) -> list[Receive
         for scope in group.scope_logs
         for record in scope.log_records
     ]
+
+
+def _event_name(record: LogRecord) -> str:
+    """Its event's name, which the messages of an older opentelemetry-proto do not know."""
+    if "event_name" in record.DESCRIPTOR.fields_by_name:
+        return record.event_name
+    unknown = UnknownFieldSet(record)
+    found = [unknown[index].data for index in range(len(unknown)) if unknown[index].field_number == EVENT_NAME_FIELD]
+    return found[0].decode() if found else ""
+
+
+EVENT_NAME_FIELD = 12

@@ -1,7 +1,8 @@
 """One HTTP/1.1 connection on which nothing takes longer than its deadline.
 
 `http.client.HTTPConnection` gives each read and each write its timeout anew, so that an endpoint which sends one byte
-a second holds it forever. Here the time that is left is set before each of them.
+a second holds it forever. Here the time that is left is set before each of them. Only looking up a host's name, which
+the system does, takes as long as it takes.
 """
 
 from __future__ import annotations

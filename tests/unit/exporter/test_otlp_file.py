@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
 from pytest_otlp.exporter.encode import encode
 from pytest_otlp.exporter.otlp_file import FileTransport
@@ -69,6 +70,8 @@ def test_a_line_says_what_the_protobuf_message_says(signal: Signal, records: lis
     (line,) = lines(signal, records)
     (payload,) = encode(RESOURCE, records).payloads
     assert isinstance(payload.data, bytes)
+    if signal is Signal.LOGS and "event_name" not in LogRecord.DESCRIPTOR.fields_by_name:
+        pytest.skip("this opentelemetry-proto knows no events")
     assert parsed(line, signal) == MESSAGES[signal].FromString(payload.data)
 
 
