@@ -32,7 +32,8 @@ class ConsoleTransport:
             return Answer(Verdict.ACCEPTED)
         spans = [record for record in payload.data if isinstance(record, Span)]
         try:
-            self._write("".join(line + "\n" for line in render(spans)))
+            # Begins on a line of its own: pytest's line of dots is under way.
+            self._write("\n".join(["", *render(spans), ""]))
         except (OSError, ValueError) as error:
             return Answer(Verdict.REFUSED, f"cannot be written: {getattr(error, 'strerror', '') or 'closed'}")
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on

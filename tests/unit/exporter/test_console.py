@@ -147,10 +147,10 @@ def test_each_batch_is_written_as_it_comes() -> None:
     transport = ConsoleTransport(stream)
     assert transport.target == "console"
     assert send(transport, *TEST_OK[:1]) == Answer(Verdict.ACCEPTED)
-    assert stream.getvalue() == "✓ tests/test_cart.py::test_total[eur]  1.50 s\n"
+    assert stream.getvalue() == "\n✓ tests/test_cart.py::test_total[eur]  1.50 s\n"
     assert send(transport, SKIPPED) == Answer(Verdict.ACCEPTED)
     transport.close()
-    assert len(stream.getvalue().splitlines()) == 3
+    assert len(stream.getvalue().splitlines()) == 5
 
 
 def test_other_signals_are_taken_and_not_shown() -> None:
@@ -166,7 +166,7 @@ def test_a_terminal_with_few_characters_gets_what_it_knows() -> None:
     raw = io.BytesIO()
     transport = ConsoleTransport(io.TextIOWrapper(raw, encoding="ascii"))
     assert send(transport, *TEST_OK[:1]) == Answer(Verdict.ACCEPTED)
-    assert raw.getvalue() == b"? tests/test_cart.py::test_total[eur]  1.50 s\n"
+    assert raw.getvalue() == b"\n? tests/test_cart.py::test_total[eur]  1.50 s\n"
 
 
 def test_a_stream_that_is_gone_is_refused() -> None:
