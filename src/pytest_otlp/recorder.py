@@ -264,7 +264,7 @@ class Recorder:
 
     def _asked(self, report: pytest.TestReport) -> str:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
-        return str(status[0]) if status else ""
+        return str(status[0]) if status else _category_without_terminal(report)
 
     def _crashed(self, report: pytest.TestReport) -> None:
         """xdist reports a test whose worker died with `when="???"`; so it does an interrupt, which is no crash."""
@@ -314,6 +314,13 @@ class Recorder:
                     self._write(attempt, worker, last=attempt.rerun)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
             self._journal.append(events.encode(end))
+
+
+def _category_without_terminal(report: pytest.TestReport) -> str:
+    """What pytest's terminal plugin would say, which was switched off."""
+    if report.outcome == "failed":
+        return "failed" if report.when == "call" else "error"
+    return "" if report.outcome == "passed" and report.when != "call" else report.outcome
 
 
 def _facts_of_report(report: pytest.TestReport) -> Facts:
