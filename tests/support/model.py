@@ -24,6 +24,7 @@ from pytest_otlp.events import (
     SessionStarted,
     SpanEventFact,
     SpanFacts,
+    Subtest,
     TestCrashed,
     TestsCollected,
     TestStarted,
@@ -58,6 +59,9 @@ fixtures = st.builds(Fixture, texts, texts, times, times, st.booleans(), texts, 
 span_facts = st.builds(
     SpanFacts, attributes, tuples_of(st.builds(SpanEventFact, texts, times, attributes)), st.none() | texts
 )
+subtests = st.builds(
+    Subtest, texts, tuples_of(st.tuples(texts, texts)), texts, texts, times, times, st.none() | failures
+)
 phases = st.builds(
     Phase,
     texts,
@@ -72,6 +76,7 @@ phases = st.builds(
     st.none() | span_facts,
     tuples_of(st.tuples(texts, scalars)),
     tuples_of(st.tuples(texts, texts)),
+    tuples_of(subtests),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
@@ -223,6 +228,7 @@ def _attempt(
 def _phase(draw: st.DrawFn, clock: _Clock, when: str, category: str) -> Phase:
     start = clock.later()
     fixtures = tuple(_fixture(draw, clock, number) for number in range(draw(st.sampled_from([0, 0, 2]))))
+    subtests = tuple(_subtest(draw, clock) for _ in range(draw(st.sampled_from([0, 0, 0, 2]))))
     failed = category in ("failed", "error", "rerun")
     return Phase(
         when,
@@ -234,7 +240,14 @@ def _phase(draw: st.DrawFn, clock: _Clock, when: str, category: str) -> Phase:
         failure=draw(failures) if failed else None,
         fixtures=fixtures,
         span=draw(st.none() | attributes.map(SpanFacts)),
+        subtests=subtests,
     )
+
+
+def _subtest(draw: st.DrawFn, clock: _Clock) -> Subtest:
+    failure = draw(st.none() | failures)
+    category = "failed" if failure else "subtests passed"
+    return Subtest("again", (), "passed", category, clock.later(), clock.later(), failure)
 
 
 def _fixture(draw: st.DrawFn, clock: _Clock, number: int) -> Fixture:

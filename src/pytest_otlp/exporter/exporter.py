@@ -135,12 +135,12 @@ class Exporter:
         """What is due by time alone. `live`: the run goes on, so its markers and interim metrics are of use."""
         if self._trace is None:
             return
-        if time.monotonic() - self._flushed >= TICK:
-            self.flush()
         if live:
             self._send_markers(self._trace)
-            if time.monotonic() - self._measured >= METRICS_INTERVAL:
-                self._measure()
+        if time.monotonic() - self._flushed >= TICK:
+            self.flush()
+        if live and time.monotonic() - self._measured >= METRICS_INTERVAL:
+            self._measure()
 
     def _send_markers(self, trace: Trace) -> None:
         due = self._markers.due(self.run, trace, time.time_ns())
@@ -149,7 +149,7 @@ class Exporter:
 
     def _measure(self) -> None:
         self._measured = time.monotonic()
-        if self._senders.metrics is not None and self._markers.begun:
+        if self._senders.metrics is not None and (self._markers.begun or self._produced):
             self._senders.metrics.push(self._resource, self.run, time.time_ns())
 
     def close(self) -> None:

@@ -69,11 +69,12 @@ def test_counts(plan: Plan) -> None:
     finals = finals_of(plan.in_sequence(), run)
     told = [event for stream in plan.streams for event in stream]
     expected = Counter(
-        phase.category
+        category
         for event in told
         if isinstance(event, PhasesFinished)
         for phase in event.phases
-        if phase.category
+        for category in (phase.category, *(subtest.category for subtest in phase.subtests))
+        if category
     )
     expected["failed"] += sum(isinstance(event, events.TestCrashed) for event in told)
     expected["skipped"] += sum(isinstance(event, CollectSkipped) for event in told)
