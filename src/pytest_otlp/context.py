@@ -17,7 +17,7 @@ from opentelemetry.util import types
 
 from pytest_otlp import ids
 from pytest_otlp.events import SpanEventFact, SpanFacts
-from pytest_otlp.safe import exception_message, qualified_name, text_of
+from pytest_otlp.safe import exception_message, is_plain, qualified_name, text_of
 
 if TYPE_CHECKING:
     from pytest_otlp.worker import Place
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MAX_ATTRIBUTES = 128
 """What a test may set on its span in one phase; the default limit of the SDK (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`)."""
 MAX_EVENTS = 128
-_PRIMITIVE = (str, bool, int, float)
 
 
 class CurrentSpan(trace.Span):
@@ -142,10 +141,10 @@ class CurrentSpan(trace.Span):
 
 def plain(value: object) -> Any:
     """An attribute value of OpenTelemetry's types: anything else becomes its text."""
-    if isinstance(value, _PRIMITIVE):
+    if is_plain(value):
         return value
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [item if isinstance(item, _PRIMITIVE) else text_of(item) for item in value]
+        return [item if is_plain(item) else text_of(item) for item in value]
     return text_of(value)
 
 

@@ -6,13 +6,13 @@ import enum
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
 from pytest_otlp import events
 from pytest_otlp.events import Case, Failure, Fixture, Phase, SpanFacts, Subtest
-from pytest_otlp.safe import cut_middle, cut_top, exception_message, qualified_name, text_of
+from pytest_otlp.safe import cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,9 +141,16 @@ def _parameter_text(value: object, placeholder: str) -> str:
         return text_of(value)
     if isinstance(value, bytes):
         return value.decode("ascii", "backslashreplace")
-    if isinstance(shown := getattr(value, "__name__", None), str):
-        return shown
-    return placeholder
+    return _own_name(value) or placeholder
+
+
+def _own_name(value: object) -> str:
+    """Of a class, a function or a module; any code of the user's may run at the question."""
+    try:
+        name = getattr(value, "__name__", "")
+    except Exception:  # noqa: BLE001
+        return ""
+    return name if isinstance(name, str) else ""
 
 
 def is_secret(name: str, redact: Sequence[str]) -> bool:
@@ -154,7 +161,10 @@ def is_secret(name: str, redact: Sequence[str]) -> bool:
 def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
     if call.excinfo is None:
         return None
-    return qualified_name(call.excinfo.type), exception_message(call.excinfo.value)
+    error = call.excinfo.value
+    if isinstance(error, pytest.FixtureLookupError):
+        return qualified_name(type(error)), error.msg or f"fixture {error.argname!r} not found"
+    return qualified_name(type(error)), exception_message(error)
 
 
 def exception_of_collection(report: pytest.CollectReport) -> tuple[str, str] | None:
@@ -248,10 +258,13 @@ def without_secrets(values: Mapping[str, Any], redact: Sequence[str]) -> dict[st
 def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     """What `record_property` was given; values of other types become text."""
     pairs = [(text_of(name), value) for name, value in report.user_properties]
-    return tuple(
-        (name, REDACTED if is_secret(name, redact) else value if type(value) in (bool, int, float) else text_of(value))
-        for name, value in pairs
-    )
+    return tuple((name, REDACTED if is_secret(name, redact) else _property(value)) for name, value in pairs)
+
+
+def _property(value: object) -> str | bool | int | float:
+    if type(value) in (bool, int, float) and is_plain(value):
+        return cast("bool | int | float", value)
+    return text_of(value)
 
 
 def output_of(report: pytest.TestReport) -> tuple[tuple[str, str], ...]:

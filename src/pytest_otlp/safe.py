@@ -16,6 +16,13 @@ def text_of(value: object) -> str:
         return f"<unprintable {type(value).__name__} object>"
 
 
+def is_plain(value: object) -> bool:
+    """Whether it is a text, a truth value or a number as OpenTelemetry has them, and JSON too: of at most 64 bits."""
+    if isinstance(value, int):
+        return -(2**63) <= value < 2**63
+    return isinstance(value, str | float)
+
+
 def qualified_name(cls: type) -> str:
     """The class as `exception.type` wants it: with its module, but for builtins."""
     name = text_of(getattr(cls, "__qualname__", cls.__name__))
