@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+
 from support.runs import Runner
 
 OK = "def test_ok(): pass"

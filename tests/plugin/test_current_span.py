@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from support.runs import Run, Runner
 from support.traces import ERROR
 
@@ -210,14 +211,15 @@ def test_spans_of_the_tested_application_nest(run_pytest: Runner) -> None:
 
 
 NOTICED = """
-    import json, os, sys, time, warnings, logging
+    import json, logging, os, signal, sys, warnings
     from opentelemetry import trace
 
     def test_world(request):
         provider = type(trace.get_tracer_provider()).__name__
         environment = {k: v for k, v in os.environ.items() if k not in ("PYTEST_CURRENT_TEST", "COLUMNS")}
-        facts = [provider, environment, sys.argv[0], time.time.__module__, [str(h) for h in logging.getLogger().handlers],
-                 [str(f[:2]) for f in warnings.filters], sys.excepthook.__module__]
+        handlers = [str(handler) for handler in logging.getLogger().handlers]
+        filters = [str(filter[:2]) for filter in warnings.filters]
+        facts = [provider, environment, handlers, filters, sys.excepthook.__module__, str(signal.getsignal(2))]
         with open(request.config.getoption("--basetemp"), "w") as file:
             json.dump(facts, file)
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+
 from support.runs import Run, Runner
 
 SUITE = """
@@ -132,3 +133,10 @@ def test_every_style_of_traceback(run_pytest: Runner, style: str) -> None:
     assert event.attributes["exception.message"] == "no shop"
     assert event.attributes["exception.type"] == "ValueError"
     assert event.attributes.get("exception.stacktrace", "") in run.stdout
+
+
+def test_a_fixture_that_does_not_exist(run_pytest: Runner) -> None:
+    run = run_pytest("def test_a(shop): pass")
+    assert run.test("test_a").message == "fixture 'shop' not found"
+    (event,) = run.phase("test_a", "setup").events
+    assert "available fixtures:" in event.attributes["exception.stacktrace"]

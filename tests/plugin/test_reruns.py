@@ -1,106 +1,89 @@
+"""Attempts of the same test."""
+
 from __future__ import annotations
 
 import pytest
 
-from support.runs import Run, Runner
+from support.runs import Runner
 
 SUITE = """
     import pytest
 
-    ATTEMPTS = []
+    calls = {}
+
+    def count(name):
+        calls[name] = calls.get(name, 0) + 1
+        return calls[name]
+
+    def test_flaky():
+        assert count("flaky") > 2
+
+    def test_never(): assert 0
+
+    def test_at_once(): pass
 
     @pytest.fixture
-    def shop():
-        yield
+    def shaky():
+        if count("shaky") < 2:
+            raise LookupError("no shop")
 
-    @pytest.mark.flaky(reruns=2)
-    def test_flaky(shop):
-        ATTEMPTS.append(1)
-        print("attempt", len(ATTEMPTS))
-        assert len(ATTEMPTS) == 2
-
-    @pytest.mark.flaky(reruns=1)
-    def test_fails():
-        assert 0
-
-    def test_passes():
-        pass
+    def test_setup(shaky): pass
 """
 TREE = """
 pytest failure !1 failed
   collection
-  test_it.py::test_fails failed !assert 0 pytest.attempt=2 (setup, call failed ! *AssertionError, teardown)
-  test_it.py::test_fails rerun !assert 0 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
-  test_it.py::test_flaky passed pytest.attempt=2 pytest.flaky=True (setup, call, teardown)
-  test_it.py::test_flaky rerun !assert 1 == 2 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
-  test_it.py::test_passes passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_at_once passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_flaky rerun !assert 1 > 2 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_flaky rerun !assert 2 > 2 pytest.attempt=2 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_flaky passed pytest.attempt=3 pytest.flaky=True (setup, call, teardown)
+  test_it.py::test_never rerun !assert 0 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_never rerun !assert 0 pytest.attempt=2 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_never failed !assert 0 pytest.attempt=3 (setup, call failed ! *AssertionError, teardown)
+  test_it.py::test_setup rerun !no shop pytest.attempt=1
+    setup rerun ! *LookupError
+      fixture shaky (function) !
+    teardown
+  test_it.py::test_setup passed pytest.attempt=2 pytest.flaky=True (setup, call, teardown)
 """
-
-WITHOUT_TEARDOWN = """
-    import pytest
-    from _pytest.runner import runtestprotocol
-
-    def pytest_runtest_protocol(item, nextitem):
-        for attempt in range(3):
-            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-            for report in runtestprotocol(item, nextitem=nextitem, log=False):
-                if rerun := report.failed and attempt < 2:
-                    report.outcome = "rerun"
-                item.ihook.pytest_runtest_logreport(report=report)
-                if rerun:
-                    break
-            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-            if not rerun:
-                return True
-
-    def pytest_report_teststatus(report):
-        if report.outcome == "rerun":
-            return "rerun", "R", "RERUN"
-"""
-"""Reruns as pytest-rerunfailures made them up to 16.1."""
-
-
-def shown(run: Run) -> str:
-    lines = run.tree("pytest.attempt", "pytest.flaky", by_name=True).splitlines()
-    return "\n".join(["", lines[1], *sorted(lines[2:])]) + "\n"
 
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
-def test_each_attempt_is_a_test_of_its_own(run_pytest: Runner, args: list[str]) -> None:
+def test_rerunfailures(run_pytest: Runner, args: list[str]) -> None:
     pytest.importorskip("pytest_rerunfailures")
     if args:
         pytest.importorskip("xdist")
-    run = run_pytest(SUITE, *args)
-    assert shown(run) == TREE
-    (first, _) = (span for span in run.tests if span.name.endswith("test_flaky"))
-    assert first.attributes["pytest.stdout"] == "attempt 1\n"
+    run = run_pytest(SUITE, "--reruns=2", *args)
+    assert run.tree("pytest.attempt", "pytest.flaky", by_name=True) == TREE
+    assert run.root.attributes["pytest.tests.rerun"] == 5
 
 
-@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
-def test_reruns_whose_teardown_is_not_reported(run_pytest: Runner, args: list[str]) -> None:
-    if args:
-        pytest.importorskip("xdist")
-    files = {"conftest.py": WITHOUT_TEARDOWN, "test_it.py": SUITE}
-    run = run_pytest(files, "-p", "no:rerunfailures", *args, ini="markers = flaky(reruns): ignored")
-    attempts = [(span.name.partition("::")[2], span.attributes["pytest.outcome"]) for span in run.tests]
-    assert sorted(attempts) == [
-        ("test_fails", "failed"),
-        ("test_fails", "rerun"),
-        ("test_fails", "rerun"),
-        ("test_flaky", "passed"),
-        ("test_flaky", "rerun"),
-        ("test_passes", "passed"),
-    ]
-    (rerun,) = (span for span in run.tests if span.attributes.get("pytest.stdout"))
-    assert rerun.attributes["pytest.stdout"] == "attempt 1\n"
+@pytest.mark.xfail(reason="flaky reports no failed call, so its attempts look as if they had passed")
+def test_flaky(run_pytest: Runner) -> None:
+    pytest.importorskip("flaky")
+    suite = """
+        from flaky import flaky
+
+        calls = []
+
+        @flaky(max_runs=3)
+        def test_flaky():
+            calls.append(1)
+            assert len(calls) > 2
+    """
+    run = run_pytest(suite, "-p", "flaky")
+    assert [span.attributes["pytest.outcome"] for span in run.tests] == ["rerun", "rerun", "passed"]
 
 
-def test_stops_before_the_rerun(run_pytest: Runner) -> None:
-    """The attempt that was to be followed by another keeps its outcome."""
-    stop = WITHOUT_TEARDOWN.replace("if rerun:", "if rerun:\n                    pytest.exit('enough', 1)")
-    run = run_pytest(
-        {"conftest.py": stop, "test_it.py": SUITE}, "-p", "no:rerunfailures", ini="markers = flaky(reruns): -"
+def test_repeat(run_pytest: Runner) -> None:
+    pytest.importorskip("pytest_repeat")
+    run = run_pytest("def test_a(): pass", "--count=3")
+    assert (
+        run.tree("pytest.attempt")
+        == """
+pytest success
+  collection
+  test_it.py::test_a[1-3] passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_a[2-3] passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_a[3-3] passed pytest.attempt=1 (setup, call, teardown)
+"""
     )
-    assert [(span.name, span.attributes["pytest.outcome"]) for span in run.tests] == [
-        ("test_it.py::test_flaky", "rerun")
-    ]

@@ -17,15 +17,16 @@ import subprocess
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from support import traces
 from support.otlp_server import OtlpServer
 from support.received import ReceivedEvent, ReceivedLog, ReceivedMetric, ReceivedSpan
@@ -108,11 +109,11 @@ class Run:
         lines = [re.sub(r"\b\d+\.\d+s", "0s", line) for line in self.stdout.splitlines()]
         return [line for line in lines if not line.startswith(("otlp:", "plugins:")) and "junit.xml" not in line]
 
-    def check(self, parent_id: str = "") -> None:
+    def check(self, parent_id: str = "", *, may_be_off: bool = False) -> None:
         """Holds what was sent against everything else that tells of the run."""
         assert not re.search("Exception ignored|ResourceWarning", self.stderr), self.stderr
         if not self.spans:
-            assert not self.summary or set(self.summary) <= {"deselected"}, self.stdout
+            assert may_be_off or not self.summary or set(self.summary) <= {"deselected"}, self.stdout
             assert not self.our_delivery
             return
         assert traces.problems(self.spans, parent_id) == []
@@ -142,11 +143,17 @@ class Run:
         assert traces.counted(self.spans) == +on_root
         if self.summary is not None:
             assert Counter({word: self.summary[word] for word in _CATEGORIES}) == on_root
-            assert self.summary["deselected"] == attributes["pytest.tests.deselected"]
+            # xdist's controller knows of no deselected tests; its workers do.
+            assert self.summary["deselected"] in (attributes["pytest.tests.deselected"], 0)
             assert self.summary["warning"] == attributes["pytest.warnings"]
         if self.junit is not None and self.exit_code != pytest.ExitCode.INTERNAL_ERROR:
-            skipped = on_root["skipped"] + on_root["xfailed"]
-            assert self.junit == {"failures": on_root["failed"], "errors": on_root["error"], "skipped": skipped}
+            # A crash is a failure in the summary and an error in the file.
+            crashed = sum(span.attributes["pytest.outcome"] == "crashed" for span in self.tests)
+            assert self.junit == {
+                "failures": on_root["failed"] - crashed,
+                "errors": on_root["error"] + crashed,
+                "skipped": on_root["skipped"] + on_root["xfailed"],
+            }
 
 
 class PytestProcess:
@@ -184,6 +191,7 @@ class Live:
     folder: Path
     _process: PytestProcess
     _junit: Path
+    _may_be_off: bool
 
     def finish(self, parent_id: str = "") -> Run:
         code, out, err = self._process.wait()
@@ -191,7 +199,7 @@ class Live:
         run = Run(
             self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), _junit_counts(self._junit)
         )
-        run.check(parent_id)
+        run.check(parent_id, may_be_off=self._may_be_off)
         return run
 
 
@@ -210,9 +218,15 @@ class Runner:
         env: Mapping[str, str | None] | None = None,
         ini: str = "",
         parent_id: str = "",
+        option: bool = True,
+        junit: bool = True,
     ) -> Run:
-        """Runs to the end with `--otel-endpoint` at a server; checks the run."""
-        with self.live(files, *args, env=env, ini=ini) as live:
+        """Runs to the end with `--otel-endpoint` at a server; checks the run.
+
+        `option`: give that option. Without it, `{endpoint}` in the environment and the ini file stands for the server.
+        `junit`: compare with the JUnit XML too.
+        """
+        with self.live(files, *args, env=env, ini=ini, option=option, junit=junit) as live:
             return live.finish(parent_id)
 
     @contextmanager
@@ -222,13 +236,16 @@ class Runner:
         *args: str,
         env: Mapping[str, str | None] | None = None,
         ini: str = "",
+        option: bool = True,
+        junit: bool = True,
     ) -> Iterator[Live]:
         """Starts a run; the block waits for what it expects, and finishes it."""
-        self._write(files, ini)
         with OtlpServer() as server:
-            process = self._start([f"--otel-endpoint={server.endpoint}", *args], env)
+            self._write(files, ini.replace("{endpoint}", server.endpoint))
+            given = {name: text and text.replace("{endpoint}", server.endpoint) for name, text in (env or {}).items()}
+            process = self._start([f"--otel-endpoint={server.endpoint}", *args] if option else args, given, junit=junit)
             try:
-                yield Live(server, self.folder, process, self._junit)
+                yield Live(server, self.folder, process, self._junit, not option)
             finally:
                 process.kill()
 
@@ -256,11 +273,13 @@ class Runner:
 
     @property
     def _junit(self) -> Path:
-        return self._base / f"junit{self._runs}.xml"
+        return self._base / "junit.xml"
 
-    def _start(self, args: Any, env: Mapping[str, str | None] | None) -> PytestProcess:
+    def _start(self, args: Sequence[str], env: Mapping[str, str | None] | None, *, junit: bool = True) -> PytestProcess:
         self._runs += 1
-        command = [sys.executable, "-m", "pytest", f"--junitxml={self._junit}", *args]
+        self._junit.unlink(missing_ok=True)
+        written = [f"--junitxml={self._junit}"] if junit else []
+        command = [sys.executable, "-m", "pytest", *written, *args]
         return PytestProcess(command, self.folder, self._environment(env or {}), self._base / f"run{self._runs}")
 
     def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:

@@ -163,7 +163,7 @@ def tree(spans: Sequence[ReceivedSpan], *show: str, by_name: bool = False, fixtu
     below = children_of(
         span
         for span in spans
-        if not _is_marker(span) and (fixtures and _is_fixture(span) or not _comes_when_slow(span))
+        if not _is_marker(span) and ((fixtures and _is_fixture(span)) or not _comes_when_slow(span))
     )
     writer = _Writer(below, show, by_name=by_name)
     return "\n".join(writer.lines(root_of(spans), 0, ""))

@@ -1,0 +1,231 @@
+"""One run on several workers is one trace."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.runs import Runner
+
+pytest.importorskip("xdist")
+
+SUITE = {
+    "test_a.py": """
+        import pytest
+
+        @pytest.mark.parametrize("number", range(6))
+        def test_many(number):
+            '''Described.'''
+    """,
+    "test_b.py": """
+        import pytest
+
+        @pytest.mark.xdist_group("shop")
+        class TestGroup:
+            def test_first(self): pass
+            def test_second(self): assert 0
+
+        @pytest.mark.xdist_group(name="other")
+        def test_alone(): pytest.skip("no")
+    """,
+}
+TREE = """
+pytest failure !1 failed
+  collection
+  collection
+  test_a.py::test_many[0] passed (setup, call, teardown)
+  test_a.py::test_many[1] passed (setup, call, teardown)
+  test_a.py::test_many[2] passed (setup, call, teardown)
+  test_a.py::test_many[3] passed (setup, call, teardown)
+  test_a.py::test_many[4] passed (setup, call, teardown)
+  test_a.py::test_many[5] passed (setup, call, teardown)
+  test_b.py::TestGroup::test_first passed (setup, call, teardown)
+  test_b.py::TestGroup::test_second failed !assert 0 (setup, call failed ! *AssertionError, teardown)
+  test_b.py::test_alone skipped (setup, call skipped, teardown)
+"""
+
+
+@pytest.mark.parametrize("dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+def test_every_distribution(run_pytest: Runner, dist: str) -> None:
+    run = run_pytest(SUITE, "-n2", f"--dist={dist}")
+    assert run.tree(by_name=True) == TREE
+    assert run.root.attributes["pytest.xdist.workers"] == 2
+    assert run.root.attributes["pytest.tests.collected"] == 9
+    assert {span.attributes["pytest.worker"] for span in run.tests} <= {"gw0", "gw1"}
+    groups = {span.name: span.attributes.get("pytest.xdist.group") for span in run.tests}
+    assert groups["test_b.py::TestGroup::test_second"] == "shop"
+    assert groups["test_b.py::test_alone"] == "other"
+    assert groups["test_a.py::test_many[0]"] is None
+    assert {run.test(f"test_many[{n}]").attributes["pytest.description"] for n in range(6)} == {"Described."}
+
+
+def test_every_worker_runs_every_test(run_pytest: Runner) -> None:
+    run = run_pytest(SUITE, "-n2", "--dist=each")
+    assert len(run.tests) == 18
+    assert run.root.attributes["pytest.tests.collected"] == 18
+    assert len({(span.name, span.attributes["pytest.worker"]) for span in run.tests}) == 18
+
+
+def test_what_a_worker_knows_arrives(run_pytest: Runner) -> None:
+    suite = """
+        import json
+        import pytest
+        from opentelemetry import trace
+
+        @pytest.fixture
+        def broken():
+            print("in setup")
+            raise LookupError("no shop")
+
+        def test_a(record_property, otel_span):
+            record_property("ticket", "T-1")
+            otel_span.set_attribute("order", 3)
+            otel_span.add_event("paid")
+            span_id = trace.get_current_span().get_span_context().span_id
+            record_property("current", f"{span_id:016x}")
+
+        def test_b(broken): pass
+    """
+    run = run_pytest(suite, "-n1")
+    assert (
+        run.tree("pytest.property.ticket", "pytest.property.order", "pytest.stdout", "pytest.worker")
+        == """
+pytest failure !1 error
+  collection pytest.worker='gw0'
+  test_it.py::test_a passed pytest.property.ticket='T-1' pytest.property.order=3 pytest.worker='gw0' \
+(setup, call *paid, teardown)
+  test_it.py::test_b error !no shop pytest.stdout='in setup\\n' pytest.worker='gw0'
+    setup error ! *LookupError
+      fixture broken (function) !
+    teardown
+"""
+    )
+    current = run.test("test_a").attributes["pytest.property.current"]
+    assert current == run.phase("test_a", "call").span_id
+
+
+@pytest.mark.parametrize(
+    ("bad", "args", "tree"),
+    [
+        pytest.param(
+            "import nowhere_to_be_found",
+            ["-n2"],
+            """
+pytest failure !1 error
+  collection
+  collection
+    test_bad.py error !No module named 'nowhere_to_be_found' *ModuleNotFoundError
+  test_ok.py::test_ok passed (setup, call, teardown)
+""",
+            id="import error",
+        ),
+        pytest.param(
+            "import pytest; pytest.skip('not here', allow_module_level=True)",
+            ["-n2"],
+            """
+pytest success
+  collection
+  collection
+    test_bad.py skipped pytest.reason='not here'
+  test_ok.py::test_ok passed (setup, call, teardown)
+""",
+            id="skip",
+        ),
+        pytest.param(
+            "def test_other(): pass",
+            ["-n2", "-k", "ok"],
+            """
+pytest success
+  collection
+  collection
+  test_ok.py::test_ok passed (setup, call, teardown)
+""",
+            id="deselected",
+        ),
+        pytest.param(
+            "",
+            ["-n2", "-k", "nothing"],
+            """
+pytest skipped !exit code 5
+  collection
+  collection
+""",
+            id="no tests",
+        ),
+    ],
+)
+def test_collection(run_pytest: Runner, bad: str, args: list[str], tree: str) -> None:
+    run = run_pytest({"test_bad.py": bad, "test_ok.py": "def test_ok(): pass"}, *args)
+    assert run.tree("pytest.reason", by_name=True) in (tree, swapped(tree))
+
+
+def swapped(tree: str) -> str:
+    """Either worker may be the one whose collection report comes first."""
+    lines = tree.splitlines(keepends=True)
+    if len(lines) > 4 and lines[4].startswith("    "):
+        lines[3:5] = [lines[4], lines[3]]
+    return "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("args", "last"),
+    [
+        (["-n1"], "\n  test_it.py::test_c passed (setup, call, teardown)\n"),
+        (["-n1", "--max-worker-restart=0"], "\n"),
+    ],
+    ids=["restarted", "not restarted"],
+)
+def test_a_worker_crashes(run_pytest: Runner, args: list[str], last: str) -> None:
+    run = run_pytest("import os\ndef test_a(): pass\ndef test_b(): os._exit(1)\ndef test_c(): pass", *args)
+    assert run.exit_code == 1
+    message = "worker 'gw0' crashed while running 'test_it.py::test_b'"
+    tests = run.tree(by_name=True).partition("  test_it")
+    assert (
+        tests[1] + tests[2]
+        == f"""\
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b crashed !{message} *worker_crashed (setup){last}"""
+    )
+    assert run.test("test_b").attributes["test.case.result.status"] == "error"
+
+
+def test_stopped_by_the_first_failure(run_pytest: Runner) -> None:
+    suite = """
+        import time
+        import pytest
+
+        def test_first(): assert 0
+
+        @pytest.mark.parametrize("number", range(30))
+        def test_later(number): time.sleep(0.05)
+    """
+    run = run_pytest(suite, "-n2", "-x")
+    assert run.root.attributes["test.suite.run.status"] == "aborted"
+    assert run.test("test_first").attributes["pytest.outcome"] == "failed"
+    assert len(run.tests) < 31
+
+
+def test_ctrl_c(run_pytest: Runner) -> None:
+    suite = """
+        import os, signal, threading
+
+        def test_a(): pass
+
+        def test_b():
+            os.killpg(0, signal.SIGINT)
+            threading.Event().wait(30)
+    """
+    run = run_pytest(suite, "-n1")
+    assert run.exit_code == 2
+    assert run.root.attributes["test.suite.run.status"] == "aborted"
+    assert [event.attributes["exception.type"] for event in run.root.events] == ["KeyboardInterrupt"]
+    # The last reports of a test may still be on their way when the controller stops.
+    assert run.test("test_a").attributes["pytest.outcome"] in ("passed", "interrupted")
+    assert run.test("test_b").attributes["pytest.outcome"] == "interrupted"
+
+
+@pytest.mark.parametrize("args", [[], ["-p", "no:xdist"], ["-n0"]], ids=["no workers", "no:xdist", "-n0"])
+def test_nothing_of_ours_for_xdist_without_workers(run_pytest: Runner, args: list[str]) -> None:
+    suite = "import sys\ndef test_a(): assert 'pytest_otlp.xdist' not in sys.modules"
+    run = run_pytest(suite, *args)
+    assert run.exit_code == 0, run.stdout
+    assert "pytest.xdist.workers" not in run.root.attributes
