@@ -175,14 +175,14 @@ class Sender:
         if answer.verdict is Verdict.REFUSED:
             self._stop(answer.reason)
             return
-        rejected = min(payload.count, answer.rejected) if answer.verdict is Verdict.ACCEPTED else payload.count
-        aside = max(0, payload.consumed - payload.count)
+        rejected = min(payload.size, answer.rejected) if answer.verdict is Verdict.ACCEPTED else payload.size
+        aside = max(0, payload.consumed - payload.size)
         if rejected or aside:
             self._rejection = answer.reason if rejected else "could not be encoded"
         with self._changed:
             delivered, before, settled = self.counts
             self.counts = Counts(
-                delivered + payload.count - rejected, before + rejected + aside, settled + payload.consumed
+                delivered + payload.size - rejected, before + rejected + aside, settled + payload.consumed
             )
             self._trouble = ""
             if self._queue and self._queue[0] is payload:

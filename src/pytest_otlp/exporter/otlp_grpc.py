@@ -47,7 +47,7 @@ class GrpcTransport:
         if client is None:
             return Answer(Verdict.REFUSED, f"no endpoint for {signal.value}")
         assert isinstance(payload.data, bytes)
-        return client.send(payload.data, payload.count, timeout)
+        return client.send(payload.data, payload.size, timeout)
 
     def close(self) -> None:
         for client in self._clients.values():

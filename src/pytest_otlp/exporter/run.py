@@ -27,7 +27,7 @@ from pytest_otlp.events import (
     TestStarted,
 )
 
-SHORTEST = 1_000
+SHORTEST = 1_024
 """ns: Jaeger flags shorter spans, and its page can show no less."""
 _BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
 """What a test is called whose phases were counted differently: the first of these among them."""

@@ -1,4 +1,4 @@
-"""The seam between delivery (queues, retries, deadlines, counts) and the ways of sending (HTTP, gRPC, file, console)."""
+"""The seam between delivery (queues, retries, deadlines, counts) and the ways of sending (HTTP, gRPC, file...)."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Payload(NamedTuple):
     """Records in the form that a transport sends: encoded bytes, or for the console the records themselves."""
 
     data: bytes | Sequence[Record]
-    count: int
+    size: int
     """Records in it, as the endpoint counts them."""
     consumed: int
-    """Input records that it stands for: `count` and those that were set aside among them."""
+    """Input records that it stands for: `size` and those that were set aside among them."""
 
 
 class Encoded(NamedTuple):

@@ -138,7 +138,7 @@ def test_spans_that_are_their_own_parents_hold_up_nothing() -> None:
 
 def send(transport: ConsoleTransport, *records: Record, signal: Signal = Signal.TRACES) -> Answer:
     (payload,) = transport.encode(signal, {}, records).payloads
-    assert (payload.count, payload.consumed) == (len(records), len(records))
+    assert (payload.size, payload.consumed) == (len(records), len(records))
     return transport.send(signal, payload, 1.0)
 
 

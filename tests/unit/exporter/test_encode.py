@@ -238,12 +238,12 @@ def test_a_bad_record_is_set_aside_and_takes_no_other_with_it(bad: Any) -> None:
     encoded = encode(RESOURCE, [bad, span(1), bad, span(2), bad])
     assert [found.span_id for found in spans(encoded)] == ["0" * 15 + "1", "0" * 15 + "2"]
     assert encoded.unencodable == 3
-    assert [(payload.count, payload.consumed) for payload in encoded.payloads] == [(2, 5)]
+    assert [(payload.size, payload.consumed) for payload in encoded.payloads] == [(2, 5)]
 
 
 def test_bad_records_after_a_full_payload_belong_to_it() -> None:
     encoded = encode(RESOURCE, [*map(span, range(1, MOST_RECORDS + 1)), BAD[0]])
-    assert [(payload.count, payload.consumed) for payload in encoded.payloads] == [(MOST_RECORDS, MOST_RECORDS + 1)]
+    assert [(payload.size, payload.consumed) for payload in encoded.payloads] == [(MOST_RECORDS, MOST_RECORDS + 1)]
 
 
 def test_nothing_but_bad_records_makes_no_payload() -> None:
@@ -256,13 +256,13 @@ def test_nothing_makes_no_payload() -> None:
 
 def test_payloads_have_at_most_so_many_records_in_their_order() -> None:
     encoded = encode(RESOURCE, [span(number) for number in range(1, 1301)])
-    assert [payload.count for payload in encoded.payloads] == [512, 512, 276]
+    assert [payload.size for payload in encoded.payloads] == [512, 512, 276]
     assert [int(found.span_id, 16) for found in spans(encoded)] == list(range(1, 1301))
 
 
 def test_payloads_have_at_most_so_many_bytes() -> None:
     encoded = encode(RESOURCE, [span(number, attributes={"log": "x" * 1_000_000}) for number in range(1, 9)])
-    assert [payload.count for payload in encoded.payloads] == [3, 3, 2]
+    assert [payload.size for payload in encoded.payloads] == [3, 3, 2]
     assert all(len(payload.data) <= MOST_BYTES for payload in encoded.payloads)
     assert len(spans(encoded)) == 8
     assert encoded.cut == 0
@@ -324,7 +324,7 @@ def test_a_metric_that_is_too_large_is_divided_by_its_points() -> None:
 def test_a_point_that_is_too_large_is_set_aside() -> None:
     encoded = encode(RESOURCE, [GAUGE._replace(points=[NumberPoint({"a": "x" * 5_000_000}, 1)]), UP_DOWN])
     assert encoded.unencodable == 1
-    assert [(payload.count, payload.consumed) for payload in encoded.payloads] == [(1, 2)]
+    assert [(payload.size, payload.consumed) for payload in encoded.payloads] == [(1, 2)]
 
 
 def test_a_gauge_of_a_whole_number_stays_one() -> None:

@@ -139,7 +139,7 @@ def test_lines_are_short_enough_for_the_collectors_receiver() -> None:
     records = [span(number, attributes={"text": "é" * 100_000}) for number in range(1, 30)]
     encoded = encode(RESOURCE, [*records, span(99, attributes={"text": "\0" * 3_000_000})], json_lines(Signal.TRACES))
     assert all(len(payload.data) <= LONGEST_LINE for payload in encoded.payloads)
-    assert (sum(payload.count for payload in encoded.payloads), encoded.cut) == (30, 1)
+    assert (sum(payload.size for payload in encoded.payloads), encoded.cut) == (30, 1)
 
 
 def send(transport: FileTransport, signal: Signal, *records: Record) -> Answer:
