@@ -178,7 +178,8 @@ class Recorder:
         self._add(attempt, report, facts)
         if when == "teardown":
             self._end(attempt, worker, report.nodeid)
-        elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed":
+        elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed" or (worker and when == "setup"):
+            # The setup's report is the first to say which worker it is: the id of the test's span depends on it.
             self._write(attempt, worker, last=False)
 
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:

@@ -43,8 +43,11 @@ def test_the_start_shows_at_once_and_tests_as_they_end(run_pytest: Runner, args:
     assert marker.status == 0
 
 
-def test_a_long_test_is_marked_while_it_runs(run_pytest: Runner) -> None:
-    with run_pytest.live(HELD) as live:
+@pytest.mark.parametrize(("args", "where"), [([], {}), (["-n1"], {"pytest.worker": "gw0"})], ids=["alone", "xdist"])
+def test_a_long_test_is_marked_while_it_runs(run_pytest: Runner, args: list[str], where: dict[str, str]) -> None:
+    if args:
+        pytest.importorskip("xdist")
+    with run_pytest.live(HELD, *args) as live:
         live.server.wait_for(lambda server: any(map(is_running_marker, server.spans())), 30)
         (marker,) = filter(is_running_marker, live.server.spans())
         (live.folder / "release").touch()
@@ -52,6 +55,6 @@ def test_a_long_test_is_marked_while_it_runs(run_pytest: Runner) -> None:
     test = run.test("test_held[1]")
     assert marker.name == "test_it.py::test_held[1] running"
     assert marker.parent_id == test.span_id
-    assert marker.attributes == {"test.case.name": "test_it.py::test_held[1]"}
+    assert marker.attributes == {"test.case.name": "test_it.py::test_held[1]", **where}
     assert marker.arrival - test.start >= 5_000_000_000
     assert [span.name for span in run.spans if is_running_marker(span)] == [marker.name]
