@@ -29,7 +29,8 @@ from pytest_otlp.exporter.spans import Trace, marker, running_marker, span_count
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of, problems, spans_from
 
-MS = 1_000_000
+MS = 1_024_000
+"""ns, about 1 ms: times are sent to 256 ns."""
 END = BEGIN + 1000 * MS
 DIED = Failure("app.Died", "of hunger", "Traceback: of hunger")
 CASE = Case(
@@ -291,8 +292,8 @@ def test_flaky() -> None:
 
 def test_fixtures() -> None:
     fixtures = (
-        Fixture("db", "module", BEGIN + 10, BEGIN + 5000, False, "0", "tests/conftest.py", 7),
-        Fixture("cart", "function", BEGIN + 5000, BEGIN + 5000, False, "", "", 0, Failure("E", "empty", "")),
+        Fixture("db", "module", BEGIN + 256, BEGIN + 5120, False, "0", "tests/conftest.py", 7),
+        Fixture("cart", "function", BEGIN + 5120, BEGIN + 5120, False, "", "", 0, Failure("E", "empty", "")),
     )
     torn_down = (Fixture("db", "module", BEGIN + MS + 5, BEGIN + MS + 9, True, "0", "tests/conftest.py", 7),)
     spans = spans_by_name(
@@ -307,8 +308,8 @@ def test_fixtures() -> None:
         "code.line.number": 7,
     }
     assert db.parent_id == cart.parent_id == spans["setup"].span_id
-    assert (db.start, db.end, db.error) == (BEGIN + 10, BEGIN + 5000, None)
-    assert (cart.end - cart.start, cart.error, cart.attributes["error.type"]) == (1000, "empty", "E")
+    assert (db.start, db.end, db.error) == (BEGIN + 256, BEGIN + 5120, None)
+    assert (cart.end - cart.start, cart.error, cart.attributes["error.type"]) == (1024, "empty", "E")
     assert spans["fixture db (module) teardown"].parent_id == spans["call"].span_id
 
 
@@ -342,7 +343,7 @@ def test_marker_of_the_run() -> None:
     span = marker(Trace.of(session), 17)
     assert span.name == "nightly"
     assert span.parent_id.hex() == "b7ad6b7169203331"
-    assert (span.start, span.end) == (BEGIN + 1000, BEGIN + 2000)
+    assert (span.start, span.end) == (BEGIN + 1024, BEGIN + 2048)
     assert span.span_id != Trace.of(session).root_id
     assert span.attributes == {
         "test.suite.name": "suite",
@@ -355,13 +356,18 @@ def test_marker_of_the_run() -> None:
 def test_marker_of_a_test() -> None:
     session = a_session(workers=1)
     running, told = a_test(1, worker="gw0")
-    span = running_marker(Trace.of(session), RunningTest("test_it.py::test_1", "gw0", 1, None, BEGIN + 5))
+    span = running_marker(Trace.of(session), RunningTest("test_it.py::test_1", "gw0", 1, None, BEGIN + 512))
     test, *_ = spans_from(Trace.of(session), finals_of([session, running, told]))
     assert span.parent_id == test.span_id
     assert span.span_id != test.span_id
-    assert (span.name, span.start, span.end) == ("test_it.py::test_1 running", BEGIN + 5, BEGIN + 1005)
+    assert (span.name, span.start, span.end) == ("test_it.py::test_1 running", BEGIN + 512, BEGIN + 1536)
     assert span.attributes == {"test.case.name": "test_it.py::test_1", "pytest.worker": "gw0"}
     assert span.error is None
+
+
+def test_times_are_sent_to_256_ns() -> None:
+    spans = spans_by_name(CollectionFinished("", BEGIN + 255, BEGIN + 5375, 0))
+    assert (spans["collection"].start, spans["collection"].end) == (BEGIN, BEGIN + 5120)
 
 
 def test_ids_repeat_for_the_same_run_only() -> None:
