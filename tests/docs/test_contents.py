@@ -53,6 +53,7 @@ SUITE = """
     import logging
     import sys
     import time
+    import unittest
     import pytest
 
     # Longer than a file may take without a span.
@@ -88,6 +89,12 @@ SUITE = """
     @pytest.mark.xfail(strict=True)
     def test_unexpectedly_passes():
         pass
+
+    class TestParts(unittest.TestCase):
+        def test_each(self):
+            for number in range(2):
+                with self.subTest("price", number=number):
+                    self.assertEqual(number, 1)
 
     def test_deselected():
         pass
@@ -140,7 +147,8 @@ def kind_of(span: ReceivedSpan) -> str:
         return "Test"
     if "pytest.phase" in span.attributes:
         return "Phase"
-    return "Fixture" if span.name.startswith("fixture ") else "Collection"
+    below = {"fixture": "Fixture", "subtest": "Subtest"}
+    return below.get(span.name.partition(" ")[0], "Collection")
 
 
 def plain(names: Iterable[str]) -> set[str]:
@@ -171,7 +179,7 @@ def seen_in(runs: Iterable[Run]) -> Seen:
 
 
 def on_the_page() -> Seen:
-    headings = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Collection", "Exception")
+    headings = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Subtest", "Collection", "Exception")
     found = {heading: PAGE.names(heading) for heading in headings}
     for row in PAGE.rows("Metrics"):
         found[names_in(row[0])[0]] = set(names_in(row[2]))
@@ -183,6 +191,8 @@ def on_the_page() -> Seen:
 def test_runs_send_what_the_page_says(tmp_path: Path) -> None:
     for plugin in ("xdist", "pytest_rerunfailures"):
         pytest.importorskip(plugin)
+    if pytest.version_tuple < (9,):
+        pytest.skip("subtests came with pytest 9")
     seen = seen_in(everything(Runner(tmp_path)))
     assert seen.pop("Events") == {"exception", "counted"}
     page = on_the_page()

@@ -16,7 +16,7 @@ from support.page import ROOT, Page, names_in
 PAGE = Page("docs/telemetry.md")
 CAPTURED = ROOT / "tests/unit/resource/captured"
 """Environments of real CI jobs."""
-ATTRIBUTES = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Collection", "Exception")
+ATTRIBUTES = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Subtest", "Collection", "Exception")
 SIGNALS = ("TRACES", "METRICS", "LOGS")
 NO_NAMES = {"IN_PROGRESS"}
 """Text constants of `semconv` that are values."""
