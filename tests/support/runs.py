@@ -27,7 +27,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from support import traces
+from support import environment, traces
 from support.otlp_server import OtlpServer
 from support.received import ReceivedEvent, ReceivedLog, ReceivedMetric, ReceivedSpan
 
@@ -37,8 +37,6 @@ _WORDS = "passed|failed|errors?|skipped|xfailed|xpassed|rerun|deselected|warning
 _SUMMARY = re.compile(rf"^=*\s*((?:\d+ (?:{_WORDS})(?:, )?)+|no tests ran) in [\d.]+s", re.MULTILINE)
 _DELIVERED = re.compile(r"^otlp: (\d+) tests?, (\d+) spans? delivered to ", re.MULTILINE)
 _CATEGORIES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun")
-_SLOW = ("pytest-bdd", "time_machine")
-"""Plugins whose import takes longer than the run; `-p NAME` loads one all the same."""
 _FORMS = {"errors": "error", "warnings": "warning"}
 
 
@@ -284,13 +282,18 @@ class Runner:
 
     def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:
         fixed = {
-            "PYTEST_ADDOPTS": " ".join([os.environ.get("PYTEST_ADDOPTS", ""), *(f"-p no:{name}" for name in _SLOW)]),
+            # These two take longer to import than most runs.
+            "PYTEST_ADDOPTS": f"{environment.ADDOPTS} -p no:pytest-bdd -p no:time_machine",
             "PY_COLORS": "0",
             "COLUMNS": "100",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTEST_DEBUG_TEMPROOT": str(self._base),
+            # The inner run knows that it is one, as it would by itself.
+            "PYTEST_CURRENT_TEST": os.environ.get("PYTEST_CURRENT_TEST", "outer"),
         }
-        given = {**os.environ, **fixed, **changes}
+        # Not only the fixture's business: fixtures of a module run before it.
+        kept = {name: value for name, value in os.environ.items() if not environment.is_telltale(name)}
+        given = {**kept, **fixed, **changes}
         return {name: value for name, value in given.items() if value is not None}
 
 

@@ -43,6 +43,10 @@ def _is_fixture(span: ReceivedSpan) -> bool:
     return "pytest.fixture.name" in span.attributes
 
 
+def _is_subtest(span: ReceivedSpan) -> bool:
+    return span.name.split(" ")[0] == "subtest"
+
+
 def is_test(span: ReceivedSpan) -> bool:
     return _CASE_STATUS in span.attributes
 
@@ -146,7 +150,8 @@ def counted(spans: Sequence[ReceivedSpan]) -> Counter[str]:
         elif phase := span.attributes.get("pytest.phase"):
             found[outcome] += phase == "call" or outcome != _NOT_COUNTED
         elif outcome:
-            found[outcome] += 1
+            # pytest counts subtests that did not fail only with -v.
+            found[outcome] += outcome == "failed" or not _is_subtest(span)
     return +found
 
 
