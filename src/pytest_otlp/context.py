@@ -17,7 +17,7 @@ from opentelemetry.util import types
 
 from pytest_otlp import ids
 from pytest_otlp.events import SpanEventFact, SpanFacts
-from pytest_otlp.safe import exception_message, is_plain, qualified_name, text_of
+from pytest_otlp.safe import cut_middle, exception_message, is_plain, qualified_name, text_of
 
 if TYPE_CHECKING:
     from pytest_otlp.worker import Place
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MAX_ATTRIBUTES = 128
 """What a test may set on its span in one phase; the default limit of the SDK (`OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT`)."""
 MAX_EVENTS = 128
+TEXT_LIMIT = 32 * 1024
+"""Bytes; room for the stack trace of a recorded exception."""
 
 
 class CurrentSpan(trace.Span):
@@ -141,11 +143,13 @@ class CurrentSpan(trace.Span):
 
 def plain(value: object) -> Any:
     """An attribute value of OpenTelemetry's types: anything else becomes its text."""
-    if is_plain(value):
-        return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [item if is_plain(item) else text_of(item) for item in value]
-    return text_of(value)
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [_plain(item) for item in value]
+    return _plain(value)
+
+
+def _plain(value: object) -> Any:
+    return value if is_plain(value) and not isinstance(value, str) else cut_middle(text_of(value), TEXT_LIMIT)
 
 
 class Attachment:

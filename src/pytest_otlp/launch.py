@@ -8,6 +8,7 @@ import site
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,8 +58,12 @@ class ExporterProcess:
         )
         assert self._process.stdin is not None
         line = json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}) + "\n"
-        self._process.stdin.write(line.encode())
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except OSError:
+            self._abandon()
+            raise
 
     def finish(self, timeout: float) -> Result | None:
         """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word."""
@@ -71,9 +76,13 @@ class ExporterProcess:
             self._abandon()
 
     def _abandon(self) -> None:
-        """A process that still runs goes on alone, and nobody warns of it."""
+        """A process that still runs goes on alone, and nobody warns of it or of its pipes."""
         if self._process.poll() is None:
             self._process.returncode = 0
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
 
 
 def _result(output: bytes) -> Result:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 FACTS = "_otlp"
 """The attribute of a report on which the facts of the process that ran the phase ride."""
 STACKTRACE_LIMIT = 32 * 1024
+"""Bytes, like all limits here."""
 OUTPUT_LIMIT = 8 * 1024
+TEXT_LIMIT = 8 * 1024
+"""Of other texts of people's: docstrings, reasons, properties."""
 VALUE_LIMIT = 256
 REDACTED = "[redacted]"
 _TEXT_STREAMS = ("stdout", "stderr", "log")
@@ -104,10 +107,10 @@ def _function_name(function: object, item: pytest.Item) -> str:
 def _description(item: pytest.Item, function: object) -> str:
     """The test's docstring, else its class's. Objects inherit their type's docstring: only functions have their own."""
     if isinstance(doc := getattr(function, "__doc__", None), str) and hasattr(function, "__code__"):
-        return inspect.cleandoc(doc)
+        return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
     cls = getattr(item, "cls", None)
     if cls is not None and isinstance(doc := vars(cls).get("__doc__"), str):
-        return inspect.cleandoc(doc)
+        return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
     return ""
 
 
@@ -239,9 +242,9 @@ def failure_of_exception(excinfo: pytest.ExceptionInfo[BaseException]) -> Failur
 def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Of a skip or an expected failure; else empty."""
     if hasattr(report, "wasxfail"):
-        return text_of(report.wasxfail).removeprefix("reason: ")
+        return cut_middle(text_of(report.wasxfail).removeprefix("reason: "), TEXT_LIMIT)
     if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
-        return text_of(report.longrepr[2]).removeprefix("Skipped: ")
+        return cut_middle(text_of(report.longrepr[2]).removeprefix("Skipped: "), TEXT_LIMIT)
     return ""
 
 
@@ -264,7 +267,7 @@ def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tup
 def _property(value: object) -> str | bool | int | float:
     if type(value) in (bool, int, float) and is_plain(value):
         return cast("bool | int | float", value)
-    return text_of(value)
+    return cut_middle(text_of(value), TEXT_LIMIT)
 
 
 def output_of(report: pytest.TestReport) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 MESSAGE_LIMIT = 8 * 1024
-"""Characters."""
+"""Bytes."""
 
 
 def text_of(value: object) -> str:
@@ -36,16 +36,26 @@ def exception_message(exception: BaseException) -> str:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """At most about `limit` characters of a text: its begin and its end, and how much was left out."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    end = text[len(text) - half :]
-    return f"{text[:half]}\n[... {len(text) - 2 * half} of {len(text)} characters left out ...]\n{end}"
+    """At most about `limit` bytes of UTF-8 of a text: its begin and its end, and how much was left out."""
+    return _cut(text, limit // 2, limit - limit // 2)
 
 
 def cut_top(text: str, limit: int) -> str:
-    """The last `limit` characters of a text, and how much was left out before them."""
-    if len(text) <= limit:
+    """The last `limit` bytes of UTF-8 of a text, and how much was left out before them."""
+    return _cut(text, 0, limit)
+
+
+def _cut(text: str, head: int, tail: int) -> str:
+    """Bytes, not characters: backends have limits in bytes (Jaeger's badger refuses a whole batch above 65,000)."""
+    if len(text) * _WIDEST <= head + tail:
         return text
-    return f"[... {len(text) - limit} of {len(text)} characters left out ...]\n{text[len(text) - limit :]}"
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= head + tail:
+        return text
+    begin, end = (part.decode("utf-8", "ignore") for part in (data[:head], data[len(data) - tail :]))
+    note = f"[... {len(data) - head - tail} of {len(data)} bytes left out ...]\n"
+    return f"{begin}\n{note}{end}" if head else note + end
+
+
+_WIDEST = 6
+"""Bytes that one character can take: a lone surrogate becomes `\\udc80`."""

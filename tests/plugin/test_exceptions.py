@@ -97,12 +97,12 @@ def test_what_is_too_long_is_cut_and_says_so(run: Run) -> None:
     (event,) = run.phase("test_long", "call").events
     text = event.attributes["exception.stacktrace"]
     assert len(text) < 33 * 1024
-    assert "characters left out" in text.splitlines()[0]
+    assert "bytes left out" in text.splitlines()[0]
     assert text.endswith("test_it.py:30: ValueError")
     message = run.test("test_long").message
     assert len(message) < 9 * 1024
     assert message.startswith("begin xxx")
-    assert "characters left out" in message
+    assert "bytes left out" in message
     assert message.endswith("xxx end")
 
 

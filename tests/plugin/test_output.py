@@ -85,5 +85,5 @@ def test_long_output_loses_its_middle_and_says_so(run_pytest: Runner) -> None:
     text = run_pytest(SUITE, "-k", "big").test("test_big").attributes["pytest.stdout"]
     assert text.startswith("beginxxx")
     assert text.endswith("xxxend\n")
-    assert "characters left out" in text
+    assert "bytes left out" in text
     assert len(text) < 9 * 1024

@@ -74,17 +74,18 @@ def test_qualified_name() -> None:
 
 @given(texts | st.text(max_size=300), st.integers(0, 100))
 def test_cut(text: str, limit: int) -> None:
+    size = len(text.encode("utf-8", "backslashreplace"))
     top, middle = cut_top(text, limit), cut_middle(text, limit)
-    if len(text) <= limit:
+    if size <= limit:
         assert top == middle == text
     else:
-        assert max(len(top), len(middle)) <= limit + 60
-        assert str(len(text)) in top
-        assert str(len(text)) in middle
+        assert max(len(top.encode()), len(middle.encode())) <= limit + 60
+        assert str(size) in top
+        assert str(size) in middle
 
 
 def test_cut_says_what_is_missing() -> None:
-    assert cut_middle("abcdefghij", 4) == "ab\n[... 6 of 10 characters left out ...]\nij"
-    assert cut_top("abcdefghij", 4) == "[... 6 of 10 characters left out ...]\nghij"
-    assert cut_top("abcdefghij", 0) == "[... 10 of 10 characters left out ...]\n"
-    assert cut_middle("abcdefghij", 0) == "\n[... 10 of 10 characters left out ...]\n"
+    assert cut_middle("abcdefghij", 4) == "ab\n[... 6 of 10 bytes left out ...]\nij"
+    assert cut_top("abcdefghij", 4) == "[... 6 of 10 bytes left out ...]\nghij"
+    assert cut_top("abcdefghij", 0) == "[... 10 of 10 bytes left out ...]\n"
+    assert cut_middle("abcdefghij", 0) == "[... 10 of 10 bytes left out ...]\n"

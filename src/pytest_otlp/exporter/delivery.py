@@ -116,6 +116,10 @@ class Sender:
     def join(self, until: float) -> None:
         """Waits until all is sent, or for `until` (time.monotonic); a request that hangs is left behind."""
         self._thread.join(max(0.0, until - time.monotonic()))
+        if self._thread.is_alive():
+            self.give_up("no answer in time")
+        if self._thread.is_alive():
+            self.give_up("no answer in time")
 
     def give_up(self, reason: str) -> None:
         """Sends nothing more of this signal."""

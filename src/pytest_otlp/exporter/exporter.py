@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_otlp import events
-from pytest_otlp.events import SessionStarted
+from pytest_otlp.events import SessionStarted, TestsCollected
 from pytest_otlp.exporter import signals
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.markers import Markers
@@ -67,6 +67,8 @@ class Exporter:
         self._produced = 0
         self._settled_before = progress.settled
         self._flushed = self._measured = 0.0
+        self.live = False
+        """The run goes on, so its markers and interim metrics are of use."""
         self.unread = 0
         """Lines that could not be understood."""
 
@@ -92,6 +94,8 @@ class Exporter:
             self._senders.logs.announce(self._trace, event)
         for final in self.run.apply(event):
             self._finish(self._trace, final)
+        if self.live and isinstance(event, TestsCollected):
+            self._send_markers(self._trace)
 
     def _begin(self, session: SessionStarted) -> None:
         self._trace = Trace.of(session)
@@ -131,15 +135,15 @@ class Exporter:
         if self._senders.logs is not None:
             self._senders.logs.flush(self._resource)
 
-    def tick(self, *, live: bool = True) -> None:
-        """What is due by time alone. `live`: the run goes on, so its markers and interim metrics are of use."""
+    def tick(self) -> None:
+        """What is due by time alone."""
         if self._trace is None:
             return
-        if live:
+        if self.live:
             self._send_markers(self._trace)
         if time.monotonic() - self._flushed >= TICK:
             self.flush()
-        if live and time.monotonic() - self._measured >= METRICS_INTERVAL:
+        if self.live and time.monotonic() - self._measured >= METRICS_INTERVAL:
             self._measure()
 
     def _send_markers(self, trace: Trace) -> None:

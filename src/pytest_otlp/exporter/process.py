@@ -66,8 +66,9 @@ class Following:
             over = parent.over or self._deadline is not None
             if over:
                 self._hurry()
+            self._exporter.live = not over
             read = self._read()
-            self._exporter.tick(live=not over)
+            self._exporter.tick()
             if over and read is None:
                 self._exporter.abandon(time.time_ns())
             elif not read:

@@ -292,7 +292,7 @@ def test_a_record_that_is_too_large_is_cut() -> None:
     trace = found.events[0].attributes["exception.stacktrace"]
     assert trace.startswith("begin")
     assert trace.endswith("end")
-    assert "of 9000008 characters left out" in trace
+    assert "of 9000008 bytes left out" in trace
     assert all(len(payload.data) <= MOST_BYTES for payload in encoded.payloads)
 
 

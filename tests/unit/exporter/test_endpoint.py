@@ -50,7 +50,7 @@ def test_the_console_writes_where_it_is_told(capsys: pytest.CaptureFixture[str])
     assert isinstance(console, ConsoleTransport)
     send(console)
     send(transport_for(EndpointSettings("console")))
-    assert stream.getvalue() == capsys.readouterr().err == "tests/test_cart.py::test_total  5.0 ms\n"
+    assert stream.getvalue() == capsys.readouterr().err == "\ntests/test_cart.py::test_total  5.0 ms\n"
 
 
 @pytest.mark.parametrize(

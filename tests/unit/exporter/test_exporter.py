@@ -140,12 +140,10 @@ def test_less_waits_for_a_tick(journal: Path, monkeypatch: pytest.MonkeyPatch) -
     run = Exporting(journal)
     run.exporter.tick()
     run.take(a_session(), *a_test(1))
-    run.exporter.live = False
     run.exporter.tick()
     run.transport.wait_for(1)
     monkeypatch.setattr(exporter_module, "TICK", HANGS)
     run.take(*a_test(2))
-    run.exporter.live = False
     run.exporter.tick()
     assert len(run.transport.sent) == 1
     run.finish()
@@ -155,9 +153,8 @@ def test_less_waits_for_a_tick(journal: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_markers_go_out_while_the_run_goes_on(journal: Path) -> None:
     session = a_session(time=time.time_ns())
     run = Exporting(journal)
+    run.exporter.live = True
     run.take(session, events.TestsCollected(session.time, 1))
-    run.exporter.live = False
-    run.exporter.tick()
     run.exporter.tick()
     run.exporter.tick()
     started, over = a_test(1, start=session.time)
@@ -276,6 +273,7 @@ def test_metrics_of_a_short_run(journal: Path) -> None:
 def test_metrics_begin_with_the_run(journal: Path) -> None:
     session = a_session(time=time.time_ns())
     run = Exporting(journal, metrics=True)
+    run.exporter.live = True
     run.take(session)
     run.exporter.tick()
     assert run.transport.encoded == 0
@@ -382,8 +380,8 @@ def test_markers_of_an_earlier_life_do_not_count(journal: Path) -> None:
     session = a_session(time=time.time_ns())
     told = [session, events.TestsCollected(session.time, 2), *a_test(1), *a_test(2), END]
     first = Exporting(journal, ACCEPTED, ACCEPTED, REFUSED, size=4)
+    first.exporter.live = True
     first.take(*told[:2])
-    first.exporter.tick()
     first.take(*told[2:])
     assert first.finish() == Outcome(2, 10, 5, 0, 5, "answered 401 Unauthorized", ())
     second = Exporting(journal)

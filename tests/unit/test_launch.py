@@ -1,0 +1,312 @@
+"""The exporter as a process of its own, and a real endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_otlp import events
+from pytest_otlp.events import SessionFinished
+from pytest_otlp.journal import Journal
+from pytest_otlp.launch import Counts, ExporterProcess, Result
+from support.model import a_session, a_test
+from support.otlp_server import SILENT, OtlpServer, Reply, always, only
+
+HANGS = 60.0
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems")
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "run.jsonl")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def server() -> Iterator[OtlpServer]:
+    with OtlpServer() as running:
+        yield running
+
+
+def settings(journal: Journal, server: OtlpServer, **more: Any) -> dict[str, Any]:
+    urls = {name: server.url(name) for name in ("traces", "metrics", "logs")}
+    return {
+        "journal": str(journal.path),
+        "root": str(journal.path.parent),
+        "endpoint": {"kind": server.protocol, "urls": urls, "path": ""},
+        "metrics": False,
+        "logs": False,
+        "timeout": 10.0,
+        "exit_timeout": 20.0,
+        **more,
+    }
+
+
+def tell(journal: Journal, *told: events.Event) -> None:
+    for event in told:
+        journal.append(events.encode(event))
+
+
+def begin(journal: Journal) -> int:
+    """A session, and a test that passed; returns the time of the session."""
+    now = time.time_ns()
+    tell(journal, a_session(time=now), *a_test(1, start=now))
+    return now
+
+
+def end(journal: Journal) -> None:
+    tell(journal, SessionFinished(time.time_ns(), 0, 0, None, 0))
+    journal.close()
+
+
+def left_in(journal: Journal) -> list[str]:
+    return sorted(path.name for path in journal.path.parent.iterdir())
+
+
+def test_a_run(journal: Journal, server: OtlpServer) -> None:
+    exporter = ExporterProcess(settings(journal, server), echo=False)
+    begin(journal)
+    server.wait_for(lambda s: len(s.spans()) == 4, HANGS)
+    end(journal)
+    assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())
+    assert len(server.spans()) == 5
+    assert left_in(journal) == []
+
+
+def test_metrics_and_logs(journal: Journal, server: OtlpServer) -> None:
+    exporter = ExporterProcess(settings(journal, server, metrics=True, logs=True), echo=False)
+    begin(journal)
+    end(journal)
+    assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())
+    assert {"test.case.result.count", "test.suite.run.duration"} <= {metric.name for metric in server.metrics()}
+    assert [record.event_name for record in server.logs()][-1] == "test.suite.run.finished"
+
+
+def test_an_endpoint_for_traces_only(journal: Journal) -> None:
+    with OtlpServer(behaviour=only("traces")) as server:
+        exporter = ExporterProcess(settings(journal, server, metrics=True), echo=False)
+        begin(journal)
+        end(journal)
+        result = exporter.finish(20)
+    assert result is not None
+    assert (result.spans, result.problem) == (Counts(5, 5, 0, 0), "")
+    (notice,) = result.notices
+    assert notice.startswith("metrics not taken: answered 404")
+
+
+def test_refused(journal: Journal) -> None:
+    with OtlpServer(behaviour=always(Reply(401))) as server:
+        exporter = ExporterProcess(settings(journal, server), echo=False)
+        begin(journal)
+        end(journal)
+        assert exporter.finish(20) == Result(1, Counts(5, 0, 0, 5), "answered 401 Unauthorized", ())
+    assert left_in(journal) == ["run.jsonl", "run.sent"]
+
+
+def test_silent(journal: Journal) -> None:
+    with OtlpServer(behaviour=always(SILENT)) as server:
+        exporter = ExporterProcess(settings(journal, server, exit_timeout=1.0), echo=False)
+        begin(journal)
+        end(journal)
+        result = exporter.finish(20)
+    assert result is not None
+    assert result.spans == Counts(5, 0, 0, 5)
+    assert result.problem == "no answer in time"
+    assert left_in(journal) == ["run.jsonl", "run.sent"]
+
+
+@on_posix
+def test_killed(journal: Journal, server: OtlpServer) -> None:
+    exporter = ExporterProcess(settings(journal, server), echo=False)
+    begin(journal)
+    server.wait_for(lambda s: s.spans(), HANGS)
+    exporter._process.kill()
+    end(journal)
+    assert exporter.finish(20) is None
+    assert left_in(journal) == ["run.jsonl", "run.sent"]
+
+
+def test_no_word_in_time(journal: Journal, monkeypatch: pytest.MonkeyPatch, server: OtlpServer) -> None:
+    """It is left to itself, without a warning of a process or a pipe that nobody waited for."""
+    monkeypatch.setattr("pytest_otlp.launch._GRACE", 0.0)
+    exporter = ExporterProcess(settings(journal, server), echo=False)
+    assert exporter.finish(0.0) is None
+    pid = exporter._process.pid
+    del exporter
+    wait_for_end_of(pid)
+
+
+def test_that_cannot_be_started(journal: Journal, monkeypatch: pytest.MonkeyPatch, server: OtlpServer) -> None:
+    monkeypatch.setattr(sys, "executable", str(journal.path.parent / "missing"))
+    with pytest.raises(FileNotFoundError):
+        ExporterProcess(settings(journal, server), echo=False)
+
+
+@on_posix
+@pytest.mark.parametrize("program", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\nread line\necho 'no JSON'\n"])
+def test_that_is_no_exporter(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, server: OtlpServer, program: str
+) -> None:
+    """A broken installation, an interpreter that is none."""
+    path = journal.path.parent / "python"
+    path.write_text(program)
+    path.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(path))
+    try:
+        exporter = ExporterProcess(settings(journal, server), echo=False)
+    except OSError:
+        return
+    assert exporter.finish(20) is None
+
+
+def wait_for_end_of(pid: int) -> None:
+    """Of a process that is a child of this one, or was."""
+    deadline = time.monotonic() + HANGS
+    with suppress(ChildProcessError, ProcessLookupError):
+        while time.monotonic() < deadline:
+            if os.name == "posix" and os.waitpid(pid, os.WNOHANG) != (0, 0):
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"process {pid} goes on")
+
+
+# Around it
+
+DIES = """
+import json, os, signal, sys, time
+from pathlib import Path
+from pytest_otlp.journal import Journal
+from pytest_otlp.launch import ExporterProcess
+given = json.loads(sys.stdin.readline())
+journal = Journal(Path(given["settings"]["journal"]))
+exporter = ExporterProcess(given["settings"], echo=False)
+for line in given["lines"]:
+    journal.append(line)
+print(exporter._process.pid, flush=True)
+sys.stdin.readline()
+"""
+
+
+class Dying:
+    """A process that starts an exporter, writes lines, and ends as `code` says when it is told to go on."""
+
+    def __init__(self, code: str, given: Mapping[str, Any]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", DIES + code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(given) + "\n")
+        self.process.stdin.flush()
+        self.exporter = int(self.process.stdout.readline())
+
+    def go_on(self) -> int:
+        self.process.communicate("\n", timeout=HANGS)
+        return self.process.returncode
+
+
+@pytest.fixture
+def dying(tmp_path: Path, server: OtlpServer) -> Iterator[Callable[[str], Dying]]:
+    started: list[Dying] = []
+
+    def start(code: str) -> Dying:
+        journal = Journal(tmp_path / "run.jsonl")
+        journal.close()
+        journal.path.unlink()
+        now = time.time_ns()
+        told = [a_session(time=now), *a_test(1, start=now), events.TestStarted(2, "test_it.py::test_2", now)]
+        given = {"settings": settings(journal, server), "lines": [events.encode(event) for event in told]}
+        started.append(Dying(code, given))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.process.kill()
+        each.process.wait()
+        for pipe in (each.process.stdin, each.process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@on_posix
+@pytest.mark.parametrize(
+    "code",
+    [
+        "os._exit(7)",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os.killpg(0, signal.SIGTERM)",
+        "os.killpg(0, signal.SIGINT)",
+    ],
+    ids=["exit", "kill", "terminate", "interrupt"],
+)
+def test_the_process_dies(dying: Callable[[str], Dying], server: OtlpServer, code: str) -> None:
+    """What was written is delivered, by an exporter that signals to the group of the process do not reach."""
+    process = dying(code)
+    server.wait_for(lambda s: len(s.spans()) == 4, HANGS)
+    assert process.go_on() != 0
+    server.wait_for(lambda s: len(s.spans()) == 6, HANGS)
+    outcomes = {span.name: span.attributes.get("pytest.outcome") for span in server.spans()}
+    assert outcomes["test_it.py::test_2"] == "interrupted"
+    roots = [span for span in server.spans() if not span.parent_id]
+    assert [span.attributes["test.suite.run.status"] for span in roots] == ["aborted"]
+
+
+@on_posix
+def test_the_process_dies_and_a_child_of_it_goes_on(dying: Callable[[str], Dying], server: OtlpServer) -> None:
+    """It has inherited the other end of our standard input."""
+    process = dying("if not os.fork():\n    time.sleep(600)\nos._exit(7)")
+    server.wait_for(lambda s: len(s.spans()) == 4, HANGS)
+    group = os.getpgid(process.process.pid)
+    assert process.process.stdin is not None
+    process.process.stdin.close()
+    try:
+        server.wait_for(lambda s: len(s.spans()) == 6, HANGS)
+    finally:
+        os.killpg(group, signal.SIGKILL)
+
+
+@on_posix
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
+def test_nothing_of_the_settings_shows_in_the_process_list(journal: Journal, server: OtlpServer) -> None:
+    secret = settings(journal, server, root="/very-secret")
+    exporter = ExporterProcess(secret, echo=False)
+    command = Path(f"/proc/{exporter._process.pid}/cmdline").read_bytes()
+    end(journal)
+    exporter.finish(20)
+    assert b"secret" not in command
+    assert str(server.port).encode() not in command
+
+
+def test_nothing_of_the_tested_project_runs_in_it(
+    journal: Journal, server: OtlpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Modules that stand in its folder, on the path or in PYTHONPATH could break it, or be run twice."""
+    folder = journal.path.parent / "project"
+    folder.mkdir()
+    trace = folder / "trace"
+    for name in ("json", "threading", "sitecustomize", "usercustomize", "opentelemetry", "random"):
+        (folder / f"{name}.py").write_text(f"open({str(trace)!r}, 'a').write({name!r})")
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONSTARTUP", str(folder / "json.py"))
+    monkeypatch.syspath_prepend(str(folder))
+    exporter = ExporterProcess(settings(journal, server), echo=False)
+    begin(journal)
+    end(journal)
+    assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())
+    assert not trace.exists()
