@@ -36,6 +36,10 @@ class Result(NamedTuple):
     """What else the user should know: a signal that was refused."""
 
 
+class ExporterError(Exception):
+    """The exporter failed, and said how."""
+
+
 class ExporterProcess:
     """One exporter, isolated from the tested project and out of reach of the terminal's signals."""
 
@@ -47,6 +51,8 @@ class ExporterProcess:
         Raises:
             OSError: it cannot be started.
         """
+        if not sys.executable:
+            raise OSError("this Python does not know its own interpreter")
         script = Path(__file__).parent / "exporter" / "__main__.py"
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(script)],
@@ -66,7 +72,11 @@ class ExporterProcess:
             raise
 
     def finish(self, timeout: float) -> Result | None:
-        """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word."""
+        """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word.
+
+        Raises:
+            ExporterError: it failed, and said how.
+        """
         try:
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
@@ -87,6 +97,8 @@ class ExporterProcess:
 
 def _result(output: bytes) -> Result:
     words = json.loads(output)
+    if "failed" in words:
+        raise ExporterError(words["failed"])
     return Result(words["tests"], Counts(*words["spans"]), words["problem"], tuple(words["notices"]))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pytest_otlp import clock, events, journal, terminal
 from pytest_otlp.events import SessionStarted
-from pytest_otlp.launch import ExporterProcess
+from pytest_otlp.launch import ExporterError, ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.resource import host, merge, service
 from pytest_otlp.version import __version__
@@ -151,7 +151,10 @@ class Session:
         path = _shown_path(self._journal.path)
         if self._exporter is None:
             return terminal.no_exporter(self._problem, path)
-        result = self._exporter.finish(self._options.exit_timeout)
+        try:
+            result = self._exporter.finish(self._options.exit_timeout)
+        except ExporterError as error:
+            return terminal.no_exporter(f"the exporter failed ({error})", path)
         if result is None:
             return terminal.no_exporter("the exporter left no word", path)
         result = result._replace(notices=(*result.notices, *self._own_notices()))

@@ -137,6 +137,17 @@ class _Detection(threading.Thread):
 
 def follow(settings: Mapping[str, Any]) -> None:
     """Does all the work, says how it ended on standard output, and ends this process."""
+    try:
+        words = _words(_outcome(settings))
+    except Exception as error:  # noqa: BLE001  nobody reads this process' traceback: pytest says it in one line
+        words = {"failed": f"{type(error).__name__}: {error}"}
+    try:
+        os.write(1, json.dumps(words).encode("ascii"))
+    finally:
+        os._exit(0)
+
+
+def _outcome(settings: Mapping[str, Any]) -> Outcome:
     parent = Parent(settings["parent"])
     detection = _Detection(Path(settings["root"]))
     journal = Path(settings["journal"])
@@ -149,17 +160,13 @@ def follow(settings: Mapping[str, Any]) -> None:
     if not outcome.kept:
         progress.remove()
         journal.unlink(missing_ok=True)
-    _say(outcome)
+    return outcome
 
 
-def _say(outcome: Outcome) -> None:
-    words = {
+def _words(outcome: Outcome) -> dict[str, Any]:
+    return {
         "tests": outcome.tests,
         "spans": [outcome.produced, outcome.delivered, outcome.rejected, outcome.kept],
         "problem": outcome.problem,
         "notices": outcome.notices,
     }
-    try:
-        os.write(1, json.dumps(words).encode("ascii"))
-    finally:
-        os._exit(0)
