@@ -38,7 +38,7 @@ def test_the_start_shows_at_once_and_tests_as_they_end(run_pytest: Runner, args:
         "test.suite.run.status": "in_progress",
         "pytest.tests.collected": marker.attributes.get("pytest.tests.collected", 2),
     }
-    assert (marker.start - run.root.start, marker.end - marker.start) == (1000, 1000)
+    assert run.root.start < marker.start < marker.end <= run.root.start + 3000
     assert marker.trace_id == run.root.trace_id
     assert marker.status == 0
 

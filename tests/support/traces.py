@@ -163,7 +163,7 @@ def tree(spans: Sequence[ReceivedSpan], *show: str, by_name: bool = False, fixtu
 
     The phases of a test stand in its line where nothing hangs below them, and say only what differs from a pass.
     Markers are left out, and what comes only where it took long: files and fixtures that did not fail.
-    `fixtures`: those all the same. `by_name`: siblings in the order of their names, for runs whose order varies.
+    `fixtures`: those all the same. `by_name`: tests in the order of their names, for runs whose order varies.
     """
     below = children_of(
         span
@@ -182,7 +182,7 @@ class _Writer:
 
     def lines(self, span: ReceivedSpan, depth: int, told: str) -> Iterator[str]:
         children = self._below.get(span.span_id, [])
-        if self._by_name and not is_test(span):
+        if self._by_name and depth == 0:
             children = sorted(children, key=lambda child: child.name)
         inline = is_test(span) and not any(child.span_id in self._below for child in children)
         line = "  " * depth + self.text(span, told)
