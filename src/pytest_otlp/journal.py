@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class Journal:
         """Lines that could not be written (disk full, descriptor closed by a test)."""
         self._torn = False
         self._write: Callable[[int, bytes], int] = os.write
+        self._open: Callable[[Path, int], int] = os.open
         self._close: Callable[[int], None] = os.close
         self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
         if hasattr(os, "register_at_fork"):
@@ -45,11 +47,23 @@ class Journal:
             data = b"\n" + data
         try:
             written = self._write(self._descriptor, data)
-        except OSError:
+        except OSError as error:
+            written = self._write_again(data) if error.errno == errno.EBADF else 0
+        if not written:
             self.dropped += 1
             return
         self._torn = written != len(data)
         self.dropped += self._torn
+
+    def _write_again(self, data: bytes) -> int:
+        """A test has closed our descriptor (`os.closerange`)."""
+        if self._descriptor < 0:
+            return 0
+        try:
+            self._descriptor = _raised(self._open(self.path, os.O_WRONLY | os.O_APPEND))
+            return self._write(self._descriptor, data)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pytest_otlp.events import LAST_WORD
+
 _GRACE = 1.0
 """s beyond the exit timeout that the exporter has for its last words."""
 
@@ -62,14 +64,16 @@ class ExporterProcess:
             start_new_session=True,
             cwd=script.parent,
         )
-        assert self._process.stdin is not None
-        line = json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}) + "\n"
         try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+            self._tell(json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
         except OSError:
             self._abandon()
             raise
+
+    def _tell(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + b"\n")
+        self._process.stdin.flush()
 
     def finish(self, timeout: float) -> Result | None:
         """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word.
@@ -78,6 +82,7 @@ class ExporterProcess:
             ExporterError: it failed, and said how.
         """
         try:
+            self._tell(LAST_WORD)
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):

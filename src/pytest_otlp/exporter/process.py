@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_otlp.events import LAST_WORD
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
@@ -34,21 +35,32 @@ class Parent:
     def __init__(self, pid: int) -> None:
         """`pid`: its process id."""
         self._pid = pid
-        self.silent = threading.Event()
-        """It closed our standard input, or ended."""
+        self._done = False
+        self.heard = threading.Event()
+        """It said that the run is over, or closed our standard input, or ended."""
         threading.Thread(target=self._listen, name="otlp-parent", daemon=True).start()
 
+    def wait(self, seconds: float) -> None:
+        """For the run's end, at most that long."""
+        if self.heard.is_set():
+            time.sleep(seconds)
+        else:
+            self.heard.wait(seconds)
+
     def _listen(self) -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
-        self.silent.set()
+        self._done = sys.stdin.buffer.readline().startswith(LAST_WORD)
+        self.heard.set()
 
     @property
     def over(self) -> bool:
-        """No more lines come. A process that a test forked may hold our standard input open beyond the parent's end."""
-        return self.silent.is_set() or (
-            hasattr(os, "getppid") and sys.platform != "win32" and os.getppid() != self._pid
-        )
+        """No more lines come.
+
+        A closed standard input alone says nothing where the parent can be seen: a test may close every descriptor,
+        and a process that a test forked may hold it open beyond the parent's end.
+        """
+        if self.heard.is_set() and (self._done or sys.platform == "win32"):
+            return True
+        return sys.platform != "win32" and os.getppid() != self._pid
 
 
 class Following:
@@ -72,7 +84,7 @@ class Following:
             if over and read is None:
                 self._exporter.abandon(time.time_ns())
             elif not read:
-                parent.silent.wait(POLL) if not over else time.sleep(POLL)
+                parent.wait(POLL)
         self._hurry()
 
     def _read(self) -> bool | None:

@@ -17,18 +17,21 @@ from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Signal, Span
 from pytest_otlp.exporter.transport import Answer, Payload
 from pytest_otlp.journal import Journal, JournalReader
-from support.model import BEGIN, a_session, a_test
+from support.model import a_session, a_test
 from support.scripted import ACCEPTED, UNREACHABLE, Reply, ScriptedTransport, Silent
 
 HANGS = 60.0
-END = SessionFinished(BEGIN + 10**9, 0, 0, None, 0)
+NOW = time.time_ns() + 3600 * 10**9
+"""In an hour: what began a while ago would have markers."""
+BEGUN = a_session(time=NOW)
+END = SessionFinished(NOW + 10**9, 0, 0, None, 0)
 
 
 class Stage(Parent):
     """The process that runs the tests, as the test wants it."""
 
     def __init__(self) -> None:
-        self.silent = threading.Event()
+        self.silent = self.heard = threading.Event()
 
     @property
     def over(self) -> bool:
@@ -57,7 +60,9 @@ class Process:
         self.transport = Watching(*replies)
         self.progress = Progress(self.journal.path)
         self.reader = JournalReader(self.journal.path)
-        senders = senders_for(self.transport, self.progress, {"timeout": 10, "metrics": False, "logs": False, **settings})
+        senders = senders_for(
+            self.transport, self.progress, {"timeout": 10, "metrics": False, "logs": False, **settings}
+        )
         self.transport.waiting = lambda: len(senders.traces._queue)
         self.exporter = Exporter(senders, self.progress, dict)
         self._following = Following(self.exporter, senders, self.reader, exit_timeout)
@@ -120,7 +125,7 @@ def process(tmp_path: Path, released: threading.Event) -> Iterator[Start]:
 
 def test_a_run_that_is_over_already(process: Start) -> None:
     run = process()
-    run.tell(a_session(), *a_test(1), END)
+    run.tell(BEGUN, *a_test(1, start=NOW), END)
     run.start()
     assert run.finish() == Outcome(1, 5, 5, 0, 0, "", ())
 
@@ -128,16 +133,16 @@ def test_a_run_that_is_over_already(process: Start) -> None:
 def test_a_run_as_it_goes_on(process: Start) -> None:
     run = process()
     run.start()
-    run.tell(a_session(), *a_test(1))
+    run.tell(BEGUN, *a_test(1, start=NOW))
     run.transport.wait_for(1)
     assert [span.name for span in run.spans] == ["test_it.py::test_1", "setup", "call", "teardown"]
-    run.tell(*a_test(2), END)
+    run.tell(*a_test(2, start=NOW), END)
     assert run.finish() == Outcome(2, 9, 9, 0, 0, "", ())
 
 
 def test_a_process_that_died(process: Start) -> None:
     run = process()
-    run.tell(a_session(time=time.time_ns()), a_test(1)[0])
+    run.tell(BEGUN, a_test(1, start=NOW)[0])
     run.start()
     run.parent.silent.set()
     assert run.finish() == Outcome(1, 2, 2, 0, 0, "", ())
@@ -148,7 +153,7 @@ def test_a_process_that_died(process: Start) -> None:
 
 def test_a_process_that_died_in_the_middle_of_a_line(process: Start) -> None:
     run = process()
-    run.tell(a_session(), *a_test(1))
+    run.tell(BEGUN, *a_test(1, start=NOW))
     with run.journal.path.open("ab") as file:
         file.write(b'["start",2')
     run.start()
@@ -166,7 +171,7 @@ def test_a_process_that_died_before_it_could_say_anything(process: Start) -> Non
 
 def test_a_journal_without_its_first_line(process: Start) -> None:
     run = process()
-    run.tell(*a_test(1))
+    run.tell(*a_test(1, start=NOW))
     run.start()
     run.parent.silent.set()
     assert run.finish().notices == ("2 lines of the journal could not be read",)
@@ -174,7 +179,7 @@ def test_a_journal_without_its_first_line(process: Start) -> None:
 
 def test_unreachable(process: Start) -> None:
     run = process(UNREACHABLE)
-    run.tell(a_session(), *a_test(1), END)
+    run.tell(BEGUN, *a_test(1, start=NOW), END)
     run.start()
     assert run.finish() == Outcome(1, 5, 0, 0, 5, "cannot connect: refused", ())
 
@@ -182,7 +187,7 @@ def test_unreachable(process: Start) -> None:
 def test_silent(process: Start, released: threading.Event) -> None:
     """All is counted when the exit timeout is over, also what was never sent."""
     run = process(Silent(released), exit_timeout=0.5)
-    run.tell(a_session(), *(event for key in range(1, 4001) for event in a_test(key)), END)
+    run.tell(BEGUN, *(event for key in range(1, 4001) for event in a_test(key, start=NOW)), END)
     run.start()
     run.parent.silent.set()
     outcome = run.finish()
@@ -192,7 +197,7 @@ def test_silent(process: Start, released: threading.Event) -> None:
 
 def test_a_process_that_died_while_the_endpoint_is_silent(process: Start, released: threading.Event) -> None:
     run = process(Silent(released), exit_timeout=0.5)
-    run.tell(a_session(), *(event for key in range(1, 4001) for event in a_test(key)))
+    run.tell(BEGUN, *(event for key in range(1, 4001) for event in a_test(key, start=NOW)))
     run.start()
     run.transport.wait_until_sending(1)
     run.parent.silent.set()
@@ -202,7 +207,7 @@ def test_a_process_that_died_while_the_endpoint_is_silent(process: Start, releas
 
 def test_no_time_at_the_end(process: Start) -> None:
     run = process(exit_timeout=0.0)
-    run.tell(a_session(), *a_test(1), END)
+    run.tell(BEGUN, *a_test(1, start=NOW), END)
     run.start()
     outcome = run.finish()
     assert outcome.delivered + outcome.kept == 5
@@ -212,7 +217,7 @@ def test_memory_is_bounded_while_the_endpoint_is_behind(process: Start, released
     """The journal is read no faster than the endpoint takes what is in it."""
     tests = 6000
     run = process(Silent(released), ACCEPTED)
-    run.tell(a_session(), *(event for key in range(1, tests + 1) for event in a_test(key)), END)
+    run.tell(BEGUN, *(event for key in range(1, tests + 1) for event in a_test(key, start=NOW)), END)
     run.start()
     run.transport.wait_until_sending(1)
     deadline = time.monotonic() + HANGS
