@@ -30,7 +30,7 @@ pytest aborted !1 error during collection *Interrupted
 BAD_PARAMETERS = """
 pytest aborted !1 error during collection *Interrupted
   collection
-    test_bad.py::TestBad error !In test_bad.py::TestBad::test_a: function uses no argument 'x' *Failed
+    test_bad.py::TestBad error !In test_a: function uses no argument 'x' *Failed
 """
 SKIPPED = """
 pytest success
@@ -66,7 +66,8 @@ pytest success
 )
 def test_files_that_cannot_be_collected(run_pytest: Runner, files: Mapping[str, str], tree: str) -> None:
     run = run_pytest({**files, "test_ok.py": OK})
-    assert run.tree("pytest.reason") == tree
+    # pytest 8.0 has the function's name where later ones have the node id.
+    assert run.tree("pytest.reason").replace("In test_bad.py::TestBad::test_a", "In test_a") == tree
 
 
 def test_a_collection_error_has_its_place_and_its_traceback(run_pytest: Runner) -> None:

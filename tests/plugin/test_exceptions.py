@@ -126,7 +126,7 @@ def test_groups_and_notes(run_pytest: Runner) -> None:
         assert word in event.attributes["exception.stacktrace"]
 
 
-@pytest.mark.parametrize("style", ["long", "short", "line", "native"])
+@pytest.mark.parametrize("style", ["long", "short", "native"])
 def test_every_style_of_traceback(run_pytest: Runner, style: str) -> None:
     run = run_pytest("def test_a():\n    raise ValueError('no shop')", f"--tb={style}")
     (event,) = run.phase("test_a", "call").events
