@@ -1,0 +1,414 @@
+"""Processes that do not end as they should: the run's, the exporter's, and children of tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace as changed
+from pathlib import Path
+
+import pytest
+
+from faults.scene import Ended, Live, Protocol, Scene, check_delivered, replay, whole
+from support import traces
+from support.otlp_server import OtlpServer
+from support.received import ReceivedSpan
+from support.runs import Run
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, and /proc to find the exporter")
+
+HOLD = """
+import os, pathlib, signal, sys, time
+
+def hold():
+    pathlib.Path("held").touch()
+    while not pathlib.Path("go").exists():
+        time.sleep(0.01)
+"""
+TEN_AND_ONE = (
+    HOLD
+    + """
+def test_a0(): pass
+def test_a1(): pass
+def test_a2(): assert 0
+def test_a3(): pass
+def test_a4(): pass
+def test_b():
+    END
+def test_c(): pass
+"""
+)
+FINISHED = {f"test_it.py::test_a{n}": "failed" if n == 2 else "passed" for n in range(5)}
+
+
+def has_root(server: OtlpServer) -> bool:
+    return any(_is_root(span) for span in server.spans())
+
+
+def _is_root(span: ReceivedSpan) -> bool:
+    return "test.suite.run.status" in span.attributes and not traces.is_start_marker(span)
+
+
+def outcomes(run: Run) -> dict[str, object]:
+    return {span.name: span.attributes["pytest.outcome"] for span in run.tests}
+
+
+def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Run:
+    """Waits for a run whose process left without a word, and for the exporter, which is not its child any more."""
+    code, out, err = live.process.wait(30)
+    assert code == exit_code, out + err
+    assert "Traceback" not in err
+    server.wait_for(has_root, 30)
+    run = Run(live.folder, code, out, err, server.spans())
+    assert traces.problems(run.spans) == []
+    assert run.root.attributes["test.suite.run.status"] == "aborted"
+    assert run.root.status == traces.ERROR
+    return run
+
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.01)
+
+
+@contextmanager
+def released(live: Live) -> Iterator[None]:
+    """Lets go of what waits in `hold`, also in workers that outlive their run."""
+    try:
+        yield
+    finally:
+        (live.folder / "go").touch()
+
+
+# 16
+
+
+@pytest.mark.parametrize(
+    ("end", "exit_code"),
+    [
+        pytest.param("os._exit(3)", 3, id="exit"),
+        pytest.param("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV, id="segfault"),
+        pytest.param("os.abort()", -signal.SIGABRT, id="abort"),
+    ],
+)
+def test_16_a_test_ends_the_process(scene: Scene, end: str, exit_code: int) -> None:
+    with OtlpServer() as server, scene.live(TEN_AND_ONE.replace("END", end), server) as live:
+        run = closed_by_the_exporter(live, server, exit_code)
+    assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "interrupted"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_16_a_signal_ends_pytest(scene: Scene, number: signal.Signals, protocol: Protocol) -> None:
+    with (
+        OtlpServer(protocol) as server,
+        scene.live(TEN_AND_ONE.replace("END", "hold()"), server, protocol=protocol) as live,
+        released(live),
+    ):
+        wait_for(live.folder / "held")
+        os.kill(live.pid, number)
+        run = closed_by_the_exporter(live, server, -number)
+    assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "interrupted"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_16_a_signal_ends_the_controller(scene: Scene, number: signal.Signals) -> None:
+    pytest.importorskip("xdist")
+    files = {"test_a.py": TEN_AND_ONE.replace("END", "pass"), "test_z.py": HOLD + "\ndef test_held(): hold()\n"}
+    with (
+        OtlpServer() as server,
+        scene.live(files, server, "-n2", "--dist=loadfile") as live,
+        released(live),
+    ):
+        server.wait_for(lambda server: len(traces.tests_of(server.spans())) == 7, 30)
+        wait_for(live.folder / "held")
+        os.kill(live.pid, number)
+        run = closed_by_the_exporter(live, server, -number)
+    found = outcomes(run)
+    assert found.pop("test_z.py::test_held") == "interrupted"
+    assert sorted(str(outcome) for outcome in found.values()) == ["failed", *["passed"] * 6]
+
+
+def test_16_a_killed_run_with_a_dead_endpoint_is_kept(scene: Scene) -> None:
+    with (
+        scene.live(TEN_AND_ONE.replace("END", "hold()"), "http://127.0.0.1:1") as live,
+        released(live),
+    ):
+        wait_for(live.folder / "held")
+        exporter = exporter_of(live)
+        os.kill(live.pid, signal.SIGKILL)
+        code, out, err = live.process.wait(30)
+        wait_for_end_of(exporter)
+    (journal,) = live.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+    with OtlpServer() as server:
+        assert replay(journal, server.endpoint).exit_code == 0
+    run = Run(live.folder, code, out, err, server.spans())
+    assert traces.problems(run.spans) == []
+    assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "interrupted"}
+    assert not journal.exists()
+
+
+def test_16_a_timeout_by_thread(scene: Scene) -> None:
+    pytest.importorskip("pytest_timeout")
+    suite = TEN_AND_ONE.replace("END", "time.sleep(30)")
+    with (
+        OtlpServer() as server,
+        scene.live(suite, server, "-p", "timeout", "--timeout=1", "--timeout-method=thread") as live,
+    ):
+        run = closed_by_the_exporter(live, server, 1)
+    assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "interrupted"}
+
+
+# 17
+
+SIXTY_ONE = """
+import os, signal
+import pytest
+
+@pytest.mark.parametrize("n", range(61))
+def test_n(n):
+    if n == 30:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("restart", [(), ("--max-worker-restart=0",)], ids=["restarts", "none"])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_17_a_worker_is_killed(scene: Scene, restart: tuple[str, ...], protocol: Protocol) -> None:
+    pytest.importorskip("xdist")
+    with OtlpServer(protocol) as server:
+        ended = scene.run(SIXTY_ONE, server, "-n2", *restart, protocol=protocol)
+    run = check_delivered(ended)
+    assert ended.run.exit_code == 1
+    assert outcomes(run) == {f"test_it.py::test_n[{n}]": "crashed" if n == 30 else "passed" for n in range(61)}
+    assert run.root.attributes["test.suite.run.status"] == "failure"
+
+
+def test_17_every_worker_is_killed(scene: Scene) -> None:
+    """xdist ends the session; what was not run is not there, what ran is."""
+    pytest.importorskip("xdist")
+    suite = SIXTY_ONE.replace("n == 30", "n in (30, 31, 32, 33)")
+    with OtlpServer() as server, scene.live(suite, server, "-n2", "--max-worker-restart=1") as live:
+        # How many tests run before the end is up to the workers.
+        ended = live.ended(None)
+    assert ended.run.exit_code == 2
+    run = check_delivered(ended)
+    assert list(outcomes(run).values()).count("crashed") >= 2
+
+
+# 18
+
+CTRL_C = """
+import os, signal, threading
+
+def ctrl_c():
+    \"\"\"As a terminal does it: to the whole process group.\"\"\"
+    os.killpg(0, signal.SIGINT)
+    threading.Event().wait(30)
+"""
+
+
+def test_18_ctrl_c_in_a_test(scene: Scene, workers: tuple[str, ...]) -> None:
+    suite = CTRL_C + "\ndef test_a(): pass\ndef test_b(): ctrl_c()\ndef test_c(): pass\n"
+    with OtlpServer() as server, scene.live(suite, server, *workers) as live:
+        ended = live.ended(None if workers else scene.without(suite))
+    run = check_delivered(ended)
+    assert run.exit_code == 2
+    assert run.root.attributes["test.suite.run.status"] == "aborted"
+    assert outcomes(run)["test_it.py::test_b"] == "interrupted"
+
+
+def test_18_ctrl_c_while_collecting(scene: Scene, workers: tuple[str, ...]) -> None:
+    # pytest collects here, where workers do; their controller collects nothing.
+    suite = CTRL_C + "\nctrl_c()\ndef test_a(): pass\n"
+    with OtlpServer() as server, scene.live(suite, server, *workers) as live:
+        ended = live.ended(None if workers else scene.without(suite))
+    run = check_delivered(ended)
+    assert run.exit_code == 2
+    assert run.root.attributes["test.suite.run.status"] == "aborted"
+    assert run.tests == []
+
+
+def test_18_internal_error_of_another_plugin(scene: Scene, workers: tuple[str, ...]) -> None:
+    files = {
+        "conftest.py": """
+            def pytest_runtest_logreport(report):
+                if report.nodeid.endswith("test_b") and report.when == "call":
+                    raise ValueError("broken plugin")
+        """,
+        "test_it.py": "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass\n",
+    }
+    with OtlpServer() as server, scene.live(files, server, *workers) as live:
+        ended = live.ended(None)
+    assert ended.run.exit_code == scene.without(files, *workers).exit_code == 3
+    run = check_delivered(ended)
+    assert run.root.attributes["test.suite.run.status"] == "failure"
+    assert run.root.status == traces.ERROR
+
+
+@pytest.mark.parametrize(
+    ("args", "end"),
+    [
+        pytest.param(("-x",), "assert 0", id="x"),
+        pytest.param(("--maxfail=2",), "assert 0", id="maxfail"),
+        pytest.param((), "pytest.exit('enough')", id="exit"),
+        pytest.param((), "pytest.exit('enough', 7)", id="exit 7"),
+    ],
+)
+def test_18_ended_early(scene: Scene, workers: tuple[str, ...], args: tuple[str, ...], end: str) -> None:
+    suite = (
+        "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_n(n):\n"
+        f"    if n in (1, 2, 5): {end}\n"
+    )
+    with OtlpServer() as server, scene.live(suite, server, *args, *workers) as live:
+        # On workers, how far they got is a matter of chance.
+        ended = live.ended(None if workers else scene.without(suite, *args))
+    assert ended.run.exit_code == scene.without(suite, *args, *workers).exit_code
+    check_delivered(ended)
+
+
+# 19
+
+
+@pytest.mark.parametrize("leave", ["os._exit(0)", "sys.exit(0)", "raise SystemExit(5)"])
+def test_19_a_child_leaves_a_test(scene: Scene, leave: str) -> None:
+    """`sys.exit` goes up through the child's whole pytest, which ends its copy of the session."""
+    suite = f"""
+        import os, sys
+
+        def test_a(): pass
+
+        def test_fork():
+            child = os.fork()
+            if not child:
+                {leave}
+            assert os.waitpid(child, 0)
+
+        def test_c(): pass
+    """
+    with OtlpServer() as server, scene.live(suite, server) as live:
+        code, out, err = live.process.wait(30)
+        run = Run(live.folder, code, out, err, server.spans())
+    assert code == scene.without(suite).exit_code == 0
+    assert "Traceback" not in err
+    assert outcomes(run) == {f"test_it.py::test_{name}": "passed" for name in ("a", "fork", "c")}
+    assert len(run.our_lines) <= 2 + out.count("test session starts"), out
+    check_trace_once(run)
+
+
+def check_trace_once(run: Run) -> None:
+    assert traces.problems(run.spans) == []
+    run._check_root()
+
+
+def test_19_a_child_outlives_the_run(scene: Scene) -> None:
+    """It holds copies of all descriptors; nobody waits for it."""
+    suite = HOLD + "\ndef test_fork():\n    if not os.fork():\n        hold()\n        os._exit(0)\n"
+    with OtlpServer() as server, scene.live(suite, server) as live, released(live):
+        ended = live.ended(None)
+    assert ended.run.exit_code == 0
+    assert outcomes(check_delivered(ended)) == {"test_it.py::test_fork": "passed"}
+
+
+def test_19_a_child_outlives_a_killed_run(scene: Scene) -> None:
+    suite = (
+        HOLD
+        + "\ndef test_a(): pass\ndef test_fork():\n    if not os.fork():\n        hold()\n        os._exit(0)\n"
+        + "    os._exit(4)\n"
+    )
+    with OtlpServer() as server, scene.live(suite, server) as live, released(live):
+        run = closed_by_the_exporter(live, server, 4)
+    assert outcomes(run) == {"test_it.py::test_a": "passed", "test_it.py::test_fork": "interrupted"}
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_19_multiprocessing(scene: Scene, workers: tuple[str, ...], method: str) -> None:
+    suite = f"""
+        import multiprocessing
+        import warnings
+
+        def double(number):
+            return 2 * number
+
+        def test_pool():
+            warnings.simplefilter("ignore")
+            with multiprocessing.get_context("{method}").Pool(2) as pool:
+                assert pool.map(double, [1, 2, 3]) == [2, 4, 6]
+
+        def test_process():
+            warnings.simplefilter("ignore")
+            process = multiprocessing.get_context("{method}").Process(target=double, args=(1,))
+            process.start()
+            process.join()
+            assert process.exitcode == 0
+    """
+    with OtlpServer() as server:
+        run = check_delivered(scene.run(suite, server, *workers))
+    assert outcomes(run) == {"test_it.py::test_pool": "passed", "test_it.py::test_process": "passed"}
+
+
+def test_19_forked_with_a_crash(scene: Scene) -> None:
+    pytest.importorskip("pytest_forked")
+    suite = "import os\ndef test_a(): pass\ndef test_b(): os.kill(os.getpid(), 11)\ndef test_c(): assert 0\n"
+    with OtlpServer() as server:
+        run = check_delivered(scene.run(suite, server, "--forked"))
+    found = outcomes(run)
+    assert found["test_it.py::test_a"] == "passed"
+    assert found["test_it.py::test_b"] in ("failed", "crashed")
+    assert found["test_it.py::test_c"] == "failed"
+
+
+# 21
+
+
+def exporter_of(live: Live) -> int:
+    """The process id of the run's exporter, which is a child of pytest."""
+    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
+    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
+
+
+def wait_for_end_of(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+def test_21_the_exporter_is_killed(scene: Scene, workers: tuple[str, ...], number: signal.Signals) -> None:
+    files = {"test_a.py": TEN_AND_ONE.replace("END", "pass"), "test_b.py": HOLD + "\ndef test_held(): hold()\n"}
+    with OtlpServer() as server, scene.live(files, server, *workers, exit_timeout=1) as live, released(live):
+        server.wait_for(lambda server: traces.tests_of(server.spans()), 30)
+        wait_for(live.folder / "held")
+        exporter = exporter_of(live)
+        os.kill(exporter, number)
+        (live.folder / "go").touch()
+        try:
+            ended = live.ended(None)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(exporter, signal.SIGKILL)
+        assert ended.run.exit_code == 1
+        assert ended.run.summary == {"passed": 7, "failed": 1}
+        (line,) = [line for line in ended.run.our_lines if "replay" in line]
+        assert "the run is kept" in line
+        with OtlpServer() as later:
+            assert replay(ended.journal, later.endpoint).exit_code == 0
+            again = later.spans()
+    # The batch that was on its way when it died may have arrived, with the same ids.
+    arrived = {span.span_id: span for span in [*server.spans(), *again]}
+    run = whole(ended_with(ended, []), list(arrived.values()))
+    assert len(run.tests) == 8
+    assert ended.journals == []
+
+
+def ended_with(ended: Ended, spans: list[ReceivedSpan]) -> Ended:
+    return changed(ended, run=changed(ended.run, spans=spans))
