@@ -47,7 +47,7 @@ def received(run: Run, server: OtlpServer) -> Run:
     return whole
 
 
-def outcomes(run: Run) -> list[object]:
+def outcomes(run: Run) -> list[str]:
     return sorted(str(span.attributes["pytest.outcome"]) for span in run.tests)
 
 
@@ -138,7 +138,7 @@ def test_console(runner: Runner) -> None:
 
 
 def test_under_the_parent_that_a_workflow_derives(runner: Runner) -> None:
-    """The Collector's GitHub receiver gives a workflow run these ids (receiver/githubreceiver, trace event handling)."""
+    """The Collector's GitHub receiver gives a workflow run these ids."""
     with OtlpServer("http") as server:
         run = runner.without(
             SUITE,
