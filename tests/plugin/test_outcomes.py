@@ -211,3 +211,52 @@ def test_the_span_is_as_long_as_its_phases(run_pytest: Runner) -> None:
     phases = run.below(test)
     assert (test.start, test.end) == (phases[0].start, phases[-1].end)
     assert 0 < test.attributes["pytest.duration"] <= (test.end - test.start) / 1e9
+
+
+@pytest.mark.xfail(reason="items with the same node id get the same span ids")
+def test_the_same_test_twice(run_pytest: Runner) -> None:
+    run = run_pytest("def test_a(): pass", "test_it.py", "test_it.py", "--keep-duplicates")
+    assert [span.name for span in run.tests] == ["test_it.py::test_a"] * 2
+
+
+def test_items_that_are_no_functions(run_pytest: Runner) -> None:
+    files = {
+        "conftest.py": """
+            import pytest
+
+            class Check(pytest.Item):
+                def runtest(self): assert self.name != "bad"
+                def reportinfo(self): return self.path, None, self.name
+
+            class Table(pytest.File):
+                def collect(self):
+                    for name in self.path.read_text().split():
+                        yield Check.from_parent(self, name=name)
+
+            def pytest_collect_file(file_path, parent):
+                if file_path.suffix == ".table":
+                    return Table.from_parent(parent, path=file_path)
+        """,
+        "prices.table": "good bad",
+        "mod.py": '''
+            def double(number):
+                """
+                >>> double(2)
+                4
+                """
+                return number * 2
+        ''',
+    }
+    run = run_pytest(files, "--doctest-modules")
+    assert (
+        run.tree("code.file.path", "code.line.number", "code.function.name", by_name=True)
+        == """
+pytest failure !1 failed
+  collection
+  mod.py::mod.double passed code.file.path='mod.py' code.line.number=3 code.function.name='mod.double' \
+(setup, call, teardown)
+  prices.table::bad failed !assert 'bad' != 'bad' code.file.path='prices.table' code.function.name='bad' \
+(setup, call failed ! *AssertionError, teardown)
+  prices.table::good passed code.file.path='prices.table' code.function.name='good' (setup, call, teardown)
+"""
+    )
