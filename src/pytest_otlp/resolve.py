@@ -83,7 +83,7 @@ class Reader:
 
 def _shown(text: str) -> str:
     """A value as an error may show it: escaped, short, without user info."""
-    return repr(re.sub(r"//[^/@]*@", "//...@", text)[:200])
+    return repr(re.sub(r"^(\w+://)?.*@", r"\1...@", text, flags=re.DOTALL)[:200])
 
 
 def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
@@ -150,8 +150,15 @@ def _parent(reader: Reader) -> Parent | None:
     if parent is not None and not parent.sampled:
         reader.notices.append(f"{source.place} has the sampled flag off; recorded all the same")
     if parent is not None and source.text == reader.env.get("TRACEPARENT"):
-        return parent._replace(trace_state=reader.env.get("TRACESTATE", "").strip()[:_LONGEST_TRACE_STATE])
+        return parent._replace(trace_state=_whole_members(reader.env.get("TRACESTATE", "").strip()))
     return parent
+
+
+def _whole_members(trace_state: str) -> str:
+    """As many members of a `tracestate` as have to be passed on (W3C Trace Context, section 3.3.1.5)."""
+    while len(trace_state) > _LONGEST_TRACE_STATE:
+        trace_state = trace_state.rpartition(",")[0]
+    return trace_state
 
 
 def _from_traceparent_variable(env: Mapping[str, str]) -> Source | None:

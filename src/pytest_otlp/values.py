@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from string import Formatter
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 _LONGEST_WAIT = 3600
+_WEB = ("http://", "https://")
 _PORT_REMEDY = "port out of range; use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC)"
 
 
@@ -95,10 +97,10 @@ def parse_trace_url(text: str) -> str:
     """
     remedy = "give a URL with {trace_id} or {run_id}, like http://localhost:16686/trace/{trace_id}"
     try:
-        filled = text.format(trace_id="t", run_id="r")
-    except (AttributeError, KeyError, IndexError, ValueError):
+        fields = {tuple(field) for _, *field in Formatter().parse(text) if field[0] is not None}
+    except ValueError:
         raise ValueError(remedy) from None
-    if filled == text or not text.startswith(("http://", "https://")):
+    if not fields or fields - {("trace_id", "", None), ("run_id", "", None)} or not text.startswith(_WEB):
         raise ValueError(remedy)
     return text
 
