@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_otlp import journal, values
@@ -46,29 +46,55 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--protocol", choices=("grpc", "http/protobuf"), default="", help="default: by port")
     replay.add_argument("--list", action="store_true", help="say what is kept, and send nothing")
     replay.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="give a journal up after this long; default 60"
+        "--timeout",
+        type=_seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="give a journal up after this long; default 60",
     )
     return parser
 
 
+def _seconds(text: str) -> float:
+    try:
+        return values.parse_seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _endpoint(given: str | None, protocol: str) -> Endpoint:
+    """As the plugin finds it, but for the ini file.
+
+    Raises:
+        ValueError: a value is bad.
+    """
     if given is not None:
-        if values.parse_endpoint(given) == "console:":
+        given = _checked("--endpoint", given, values.parse_endpoint)
+        if given == "console:":
             return Endpoint("console", {})
         if given.startswith("file:"):
             return Endpoint("file", {}, str(Path(given.removeprefix("file:")).absolute()))
-        return from_base(given, protocol)
-    return from_environment(_from_variable, protocol)
+    protocol = protocol or _protocol_in_the_environment()
+    return from_environment(_url_in, protocol) if given is None else from_base(given, protocol)
 
 
-def _from_variable(name: str) -> str:
+def _protocol_in_the_environment() -> str:
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if text := os.environ.get(name):
+            return _checked(name, text, values.parse_protocol)
+    return ""
+
+
+def _url_in(name: str) -> str:
     text = os.environ.get(name)
-    if not text:
-        return ""
+    return _checked(name, text, values.parse_url) if text else ""
+
+
+def _checked(place: str, text: str, parse: Callable[[str], str]) -> str:
     try:
-        return values.parse_url(text)
+        return parse(text)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise ValueError(f"{place}: {error}") from None
 
 
 def _list(journals: Sequence[Path]) -> int:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +167,10 @@ def _outcome(settings: Mapping[str, Any]) -> Outcome:
     progress = Progress(journal)
     senders = senders_for(transport_for(settings_from(**settings["endpoint"], env=os.environ)), progress, settings)
     exporter = Exporter(senders, progress, detection.result)
-    following = Following(exporter, senders, JournalReader(journal), settings["exit_timeout"])
-    following.until_over(parent)
-    outcome = following.deliver()
+    with closing(JournalReader(journal)) as reader:
+        following = Following(exporter, senders, reader, settings["exit_timeout"])
+        following.until_over(parent)
+        outcome = following.deliver()
     if not outcome.kept:
         progress.remove()
         journal.unlink(missing_ok=True)

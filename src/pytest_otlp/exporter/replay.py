@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,21 +51,23 @@ def describe(path: Path) -> str:
 def _survey(path: Path) -> _Kept:
     """Reads a journal without sending anything."""
     run, trace, spans = Run(), None, 0
-    reader = JournalReader(path)
-    while (lines := reader.lines()) is not None:
-        for event in map(_decoded, lines):
-            if event is None:
-                continue
-            if isinstance(event, SessionStarted):
-                if event.version > events.VERSION:
-                    return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
-                trace = Trace.of(event)
-            if trace is not None:
-                spans += sum(span_count(trace, final) for final in run.apply(event))
+    for event in filter(None, map(_decoded, _lines(path))):
+        if isinstance(event, SessionStarted):
+            if event.version > events.VERSION:
+                return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
+            trace = Trace.of(event)
+        if trace is not None:
+            spans += sum(span_count(trace, final) for final in run.apply(event))
     if trace is None:
         return _Kept(None, 0, 0, "not a journal of pytest-otlp")
     spans += sum(span_count(trace, final) for final in run.abandon(_last_moment(path)))
     return _Kept(run.session, run.tests, spans, "")
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with closing(JournalReader(path)) as reader:
+        while (lines := reader.lines()) is not None:
+            yield from lines
 
 
 def _decoded(line: bytes) -> events.Event | None:
@@ -90,13 +93,15 @@ def replay(path: Path, endpoint: Endpoint, timeout: float, say: Callable[[str], 
         return False
     try:
         progress = Progress(path)
-    except BusyError:
-        say(f"{path}: another process is sending it")
+    except (BusyError, OSError) as error:
+        say(f"{path}: {getattr(error, 'strerror', None) or 'another process is sending it'}")
         return False
     transport = transport_for(settings_from(**endpoint._asdict(), env=os.environ))
     outcome = _send(path, progress, transport, timeout)
+    transport.close()
+    progress.close()
     if not outcome.kept:
-        progress.remove()
+        progress.path.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
     say(_told(path, outcome, endpoint))
     return not outcome.kept
@@ -107,10 +112,8 @@ def _send(path: Path, progress: Progress, transport: Transport, timeout: float) 
     sender = Sender(Signal.TRACES, transport, REQUEST_TIMEOUT, progress.settle)
     sender.hurry(deadline)
     exporter = Exporter(Senders(sender, None, None), progress, lambda: detect(root=Path.cwd(), env=os.environ))
-    reader = JournalReader(path)
-    while (lines := reader.lines()) is not None:
-        for line in lines:
-            exporter.take(line)
+    for line in _lines(path):
+        exporter.take(line)
         while exporter.busy:
             time.sleep(_BUSY_WAIT)
     exporter.abandon(_last_moment(path))
