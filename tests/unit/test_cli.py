@@ -152,8 +152,7 @@ def test_silent(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_again(project: Path) -> None:
     """Until all is delivered, each span once."""
     leave(project, "1", tests=400)
-    ids: list[str] = []
-    codes = []
+    codes: list[int] = []
     with OtlpServer(behaviour=in_order(Reply(), Reply(401))) as server:
         while (code := replay(server)) and len(codes) < 9:
             codes.append(code)

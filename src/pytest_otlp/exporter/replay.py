@@ -51,7 +51,7 @@ def describe(path: Path) -> str:
 def _survey(path: Path) -> _Kept:
     """Reads a journal without sending anything."""
     run, trace, spans = Run(), None, 0
-    for event in filter(None, map(_decoded, _lines(path))):
+    for event in _events(path):
         if isinstance(event, SessionStarted):
             if event.version > events.VERSION:
                 return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
@@ -68,6 +68,13 @@ def _lines(path: Path) -> Iterator[bytes]:
     with closing(JournalReader(path)) as reader:
         while (lines := reader.lines()) is not None:
             yield from lines
+
+
+def _events(path: Path) -> Iterator[events.Event]:
+    for line in _lines(path):
+        event = _decoded(line)
+        if event is not None:
+            yield event
 
 
 def _decoded(line: bytes) -> events.Event | None:
