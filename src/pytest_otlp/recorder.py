@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 LONG_PHASE = 100_000_000
 """ns: a phase that took longer is written at once, since the rest of its test may too."""
 _PHASES = ("setup", "call", "teardown")
+_NOT_PLAIN = frozenset({FACTS, "wasxfail", "worker_id"})
+"""Attributes of reports of which there is more to tell."""
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
 _PLAIN_STATUS = frozenset(
@@ -64,20 +66,21 @@ _PLAIN_STATUS = frozenset(
 class _Attempt:
     """A test of which reports still come."""
 
-    __slots__ = ("awaited", "case", "key", "number", "passed", "rerun", "rows", "subtests")
+    number = 1
+    case = "null"
+    passed = True
+    rerun = False
+    """Another attempt will follow it."""
+    awaited = False
+    """The start of that one was not announced yet."""
+    told = False
+    """More is known of it than the times of its phases."""
+    subtests: Sequence[Subtest] = ()
+    """Of the phase that runs."""
 
     def __init__(self, key: int) -> None:
         self.key = key
-        self.number = 1
         self.rows: list[str] = []
-        self.case = "null"
-        self.passed = True
-        self.rerun = False
-        """Another attempt will follow it."""
-        self.awaited = False
-        """The start of that one was not announced yet."""
-        self.subtests: list[Subtest] = []
-        """Of the phase that runs."""
 
 
 class Policy(NamedTuple):
@@ -153,11 +156,41 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A report that another plugin made may have any shape: what we cannot read must not fail the run."""
         try:
-            self._record(report)
+            if not self._taken_as_plain(report):
+                self._record(report)
         except Exception as error:  # noqa: BLE001  see above
             self.defect = (
                 self.defect or f"a report of {report.nodeid} could not be read ({qualified_name(type(error))})"
             )
+
+    def _taken_as_plain(self, report: pytest.TestReport) -> bool:
+        """Takes the report of a phase of which only the times are to be told.
+
+        Most are, and all tests pay for this: it asks for what `_record` would find out, and nothing else.
+        """
+        told = report.__dict__
+        facts = self.facts_of(report)
+        attempt = self._attempts.get(("", report.nodeid))
+        if facts is None or facts[3] is not None or attempt is None or attempt.told or self._policy.output == "all":
+            return False
+        if (
+            type(report) is not pytest.TestReport
+            or told["outcome"] != "passed"
+            or not told.keys().isdisjoint(_NOT_PLAIN)
+        ):
+            return False
+        if not self._knows_status() or told["user_properties"]:
+            return False
+        start, end, number, _ = facts
+        when = told["when"]
+        category = "passed" if when == "call" else ""
+        attempt.rows.append(events.encode_plain_phase(when, "passed", category, start, end, told["duration"]))
+        attempt.number = number
+        if when == "teardown":
+            self._end(attempt, "", report.nodeid)
+        elif end - start > LONG_PHASE:
+            self._write(attempt, "", last=False)
+        return True
 
     def _record(self, report: pytest.TestReport) -> None:
         when = report.when
@@ -185,8 +218,9 @@ class Recorder:
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
         category = self._category(report)
+        attempt.told = True
         attempt.passed = attempt.passed and report.outcome == "passed"
-        attempt.subtests.append(subtest_of(report, category, facts))
+        attempt.subtests = (*attempt.subtests, subtest_of(report, category, facts, self._policy.redact))
 
     def _add(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
         # Of a test with subtests pytest finds out only by this question that it failed.
@@ -220,11 +254,12 @@ class Recorder:
             self._journal.append(line)
         if extra.case is not None:
             attempt.case = events.encode_case(extra.case)
+        attempt.told = True
         attempt.passed = attempt.passed and category in _PASSED
         phase = phase_of(report, category, (facts.start, facts.end), extra, self._policy.redact)
         if attempt.subtests:
             phase = phase._replace(subtests=tuple(attempt.subtests))
-            attempt.subtests = []
+            attempt.subtests = ()
         if last:
             phase = phase._replace(
                 properties=properties_of(report, self._policy.redact),
@@ -247,21 +282,25 @@ class Recorder:
         if attempt.rerun:
             attempt.number += 1
             attempt.passed = True
-            attempt.rerun = False
+            attempt.rerun = attempt.told = False
         else:
             del self._attempts[worker, nodeid]
 
     def _category(self, report: pytest.TestReport) -> str:
         """Under which pytest's summary counts this report; asking costs more than all else, so not for a plain pass."""
-        if self._plain_status is None:
-            implementations = self._config.hook.pytest_report_teststatus.get_hookimpls()
-            self._plain_status = all(implementation.plugin_name in _PLAIN_STATUS for implementation in implementations)
-        if self._plain_status and report.outcome == "passed" and type(report) is pytest.TestReport:
+        if self._knows_status() and report.outcome == "passed" and type(report) is pytest.TestReport:
             if report.when != "call":
                 return ""
             if "wasxfail" not in report.__dict__:
                 return "passed"
         return self._asked(report)
+
+    def _knows_status(self) -> bool:
+        """Whether a plain pass is counted as pytest does by itself."""
+        if self._plain_status is None:
+            implementations = self._config.hook.pytest_report_teststatus.get_hookimpls()
+            self._plain_status = all(implementation.plugin_name in _PLAIN_STATUS for implementation in implementations)
+        return self._plain_status
 
     def _asked(self, report: pytest.TestReport) -> str:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)

@@ -116,7 +116,10 @@ def _description(item: pytest.Item, function: object) -> str:
 
 def _markers(item: pytest.Item) -> tuple[tuple[str, ...], str]:
     """Names, nearest first, and the xdist group. Every test pays for this: most have none."""
-    if not any(node.own_markers for node in item.listchain()):
+    node: pytest.Item | pytest.Collector | None = item
+    while node is not None and not node.own_markers:
+        node = node.parent
+    if node is None:
         return (), ""
     markers = list(item.iter_markers())
     groups = [marker for marker in markers if marker.name == "xdist_group"]
@@ -201,13 +204,13 @@ def phase_of(
     )
 
 
-def subtest_of(report: pytest.TestReport, category: str, facts: Facts) -> Subtest:
+def subtest_of(report: pytest.TestReport, category: str, facts: Facts, redact: Sequence[str]) -> Subtest:
     """One subtest: of pytest 9's `subtests` and of unittest's `subTest`. Its report gives its duration, no start."""
     context: Any = report.context
     end = facts.end
     return Subtest(
         text_of(context.msg) if context.msg is not None else "",
-        tuple((text_of(name), text_of(value)[:VALUE_LIMIT]) for name, value in context.kwargs.items()),
+        tuple((name, text_of(value)[:VALUE_LIMIT]) for name, value in without_secrets(context.kwargs, redact).items()),
         report.outcome,
         category,
         max(facts.start, end - int(report.duration * 1e9)),

@@ -62,7 +62,7 @@ def parse_headers(text: str) -> dict[str, str]:
     headers = {}
     for member in filter(str.strip, text.split(",")):
         name, equals, value = member.partition("=")
-        name, value = name.strip().lower(), unquote(value).strip()
+        name, value = name.strip().lower(), unquote(value).strip(_BLANK)
         # What is no name may be a secret that was pasted without one.
         if not equals or not _NAME.fullmatch(name):
             raise ValueError("has an entry that is no name=value")
@@ -75,6 +75,8 @@ def parse_headers(text: str) -> dict[str, str]:
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 """A token (RFC 9110, 5.6.2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BLANK = " \t"
+"""White space around a value (RFC 9110, 5.6.3): a line break at its end is one in it, as the run's first lines say."""
 
 
 def transport_for(settings: EndpointSettings, stream: TextIO | None = None) -> Transport:
