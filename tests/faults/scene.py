@@ -12,7 +12,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -145,13 +145,13 @@ class Live:
     def folder(self) -> Path:
         return self.runner.folder
 
-    def ended(self, without: Run | None, spans: list[ReceivedSpan] | None = None) -> Ended:
+    def ended(self, without: Run | None, spans: Callable[[], list[ReceivedSpan]] | None = None) -> Ended:
         """Waits for the end and holds the run against the one without the plugin.
 
         `spans`: where they are not simply those that the server took.
         """
         code, out, err = self.process.wait(DEADLINE)
-        taken = self.server.spans() if self.server and spans is None else spans or []
+        taken = spans() if spans else self.server.spans() if self.server else []
         run = Run(self.folder, code, out, err, taken)
         ended = Ended(run, _line_in(out))
         if without is not None:
@@ -164,11 +164,13 @@ class Live:
 def _check_lines(ended: Ended) -> None:
     after = re.split(r"^=+ .* in [\d.]+s.*=+$", ended.run.stdout, flags=re.MULTILINE)[-1]
     assert after.count("otlp:") <= 1, after
-    assert all(line.startswith("otlp:") for line in after.splitlines() if line.strip()), after
+    # pytest itself says at the very end why it was left.
+    assert all(line.startswith(("otlp:", "!")) for line in after.splitlines() if line.strip()), after
     line = ended.line
     if line is not None:
         assert line.produced == line.delivered + line.rejected + line.kept
-        assert line.delivered + line.rejected == len(ended.run.spans)
+        # Of a request that is taken in part, the server's spans here are all that were in it.
+        assert line.delivered <= len(ended.run.spans) <= line.delivered + line.rejected
         assert bool(ended.journals) == bool(line.kept)
 
 

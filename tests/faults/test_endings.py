@@ -70,7 +70,6 @@ def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Ru
     return run
 
 
-
 def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 30
     while not path.exists():
@@ -179,28 +178,29 @@ def test_n(n):
 """
 
 
-@pytest.mark.parametrize("restart", [(), ("--max-worker-restart=0",)], ids=["restarts", "none"])
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_17_a_worker_is_killed(scene: Scene, restart: tuple[str, ...], protocol: Protocol) -> None:
+def test_17_a_worker_is_killed(scene: Scene, protocol: Protocol) -> None:
     pytest.importorskip("xdist")
     with OtlpServer(protocol) as server:
-        ended = scene.run(SIXTY_ONE, server, "-n2", *restart, protocol=protocol)
+        ended = scene.run(SIXTY_ONE, server, "-n2", protocol=protocol)
     run = check_delivered(ended)
-    assert ended.run.exit_code == 1
+    assert run.exit_code == 1
     assert outcomes(run) == {f"test_it.py::test_n[{n}]": "crashed" if n == 30 else "passed" for n in range(61)}
     assert run.root.attributes["test.suite.run.status"] == "failure"
 
 
-def test_17_every_worker_is_killed(scene: Scene) -> None:
-    """xdist ends the session; what was not run is not there, what ran is."""
+@pytest.mark.parametrize("most", [0, 1])
+def test_17_workers_are_killed_and_not_replaced(scene: Scene, most: int) -> None:
+    """xdist ends the session then, and how many tests run before that is a matter of chance: pytest counts them."""
     pytest.importorskip("xdist")
-    suite = SIXTY_ONE.replace("n == 30", "n in (30, 31, 32, 33)")
-    with OtlpServer() as server, scene.live(suite, server, "-n2", "--max-worker-restart=1") as live:
-        # How many tests run before the end is up to the workers.
+    suite = SIXTY_ONE.replace("n == 30", "n % 10 == 5")
+    with OtlpServer() as server, scene.live(suite, server, "-n2", f"--max-worker-restart={most}") as live:
         ended = live.ended(None)
-    assert ended.run.exit_code == 2
     run = check_delivered(ended)
-    assert list(outcomes(run).values()).count("crashed") >= 2
+    assert run.exit_code == scene.without(suite, "-n2", f"--max-worker-restart={most}").exit_code == 1
+    crashed = [name for name, outcome in outcomes(run).items() if outcome == "crashed"]
+    assert len(crashed) > most
+    assert all(int(name[:-1].partition("[")[2]) % 10 == 5 for name in crashed)
 
 
 # 18
@@ -263,10 +263,7 @@ def test_18_internal_error_of_another_plugin(scene: Scene, workers: tuple[str, .
     ],
 )
 def test_18_ended_early(scene: Scene, workers: tuple[str, ...], args: tuple[str, ...], end: str) -> None:
-    suite = (
-        "import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_n(n):\n"
-        f"    if n in (1, 2, 5): {end}\n"
-    )
+    suite = f"import pytest\n@pytest.mark.parametrize('n', range(12))\ndef test_n(n):\n    if n in (1, 2, 5): {end}\n"
     with OtlpServer() as server, scene.live(suite, server, *args, *workers) as live:
         # On workers, how far they got is a matter of chance.
         ended = live.ended(None if workers else scene.without(suite, *args))
@@ -300,12 +297,8 @@ def test_19_a_child_leaves_a_test(scene: Scene, leave: str) -> None:
     assert "Traceback" not in err
     assert outcomes(run) == {f"test_it.py::test_{name}": "passed" for name in ("a", "fork", "c")}
     assert len(run.our_lines) <= 2 + out.count("test session starts"), out
-    check_trace_once(run)
-
-
-def check_trace_once(run: Run) -> None:
     assert traces.problems(run.spans) == []
-    run._check_root()
+    assert run.root.attributes["pytest.tests.passed"] == 3
 
 
 def test_19_a_child_outlives_the_run(scene: Scene) -> None:
@@ -360,9 +353,9 @@ def test_19_forked_with_a_crash(scene: Scene) -> None:
     with OtlpServer() as server:
         run = check_delivered(scene.run(suite, server, "--forked"))
     found = outcomes(run)
-    assert found["test_it.py::test_a"] == "passed"
-    assert found["test_it.py::test_b"] in ("failed", "crashed")
-    assert found["test_it.py::test_c"] == "failed"
+    assert len(found) == 3
+    # pytest-forked 1.7 takes every test under pytest 9 for crashed, so only this one is certain.
+    assert found["test_it.py::test_b"] == "crashed"
 
 
 # 21

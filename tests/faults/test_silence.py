@@ -49,7 +49,7 @@ def test_held():
             3,
             marks=pytest.mark.xfail(
                 strict=True,
-                reason="requests go one after the other, three of them after the run's end: 9 s of the exit timeout's 5",
+                reason="one request after the other, three of them after the run's end: 9 s of the exit timeout's 5",
             ),
         ),
     ],
@@ -76,7 +76,7 @@ def test_03_answers_after_12_s(scene: Scene, protocol: Protocol) -> None:
         scene.live(suite, server, protocol=protocol, exit_timeout=2) as live,
     ):
         # The server would take it, but nobody waits for its word.
-        ended = live.ended(scene.without(suite), spans=[])
+        ended = live.ended(scene.without(suite), spans=list)
         assert span_requests(server)
     assert "no answer in time" in ended.text
     assert len(delivered_later(ended, protocol).tests) == 15

@@ -12,9 +12,9 @@ Talk = Callable[[socket.socket], None]
 
 
 @contextmanager
-def raw_server(talk: Talk) -> Iterator[int]:
+def raw_server(talk: Talk, port: int = 0) -> Iterator[int]:
     """Gives the port of a server that has this talk on each connection and then closes it."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         thread = threading.Thread(target=_serve, args=(listener, talk), daemon=True)
         thread.start()
         try:
