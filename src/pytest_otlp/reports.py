@@ -141,12 +141,14 @@ def _parameters(item: pytest.Item, redact: Sequence[str]) -> Iterator[tuple[str,
 
 def _parameter_text(value: object, placeholder: str) -> str:
     """A value as pytest shows it in an id: never the `repr` of an object, which may be long, secret or raise."""
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, bool | int | float | complex | enum.Enum):
+    # Of the type: at the question for its class a lazy object looks itself up.
+    kind = type(value)
+    if issubclass(kind, str):
+        return str.__str__(cast("str", value))
+    if value is None or issubclass(kind, bool | int | float | complex | enum.Enum):
         return text_of(value)
-    if isinstance(value, bytes):
-        return value.decode("ascii", "backslashreplace")
+    if issubclass(kind, bytes):
+        return bytes.decode(cast("bytes", value), "ascii", "backslashreplace")
     return _own_name(value) or placeholder
 
 

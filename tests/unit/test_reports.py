@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_otlp import events, reports
+from pytest_otlp.events import Failure, Phase, SpanFacts
+from pytest_otlp.reports import REDACTED, Facts, PhaseExtra
+from support import model
+
+SECRETS = ("password", "token")
+NOTHING: tuple[str, ...] = ()
+
+
+class Hostile:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError("no attribute")
+
+
+class HostileError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def a_report(outcome: str = "passed", longrepr: Any = None, when: str = "call", **more: Any) -> pytest.TestReport:
+    report = pytest.TestReport(
+        nodeid="a.py::t",
+        location=("a.py", 0, "t"),
+        keywords={},
+        outcome=outcome,  # type: ignore[arg-type]
+        longrepr=longrepr,
+        when=when,  # type: ignore[arg-type]
+        duration=0.25,
+    )
+    for name, value in more.items():
+        setattr(report, name, value)
+    return report
+
+
+def a_call(error: BaseException) -> pytest.CallInfo[None]:
+    def fail() -> None:
+        raise error
+
+    return pytest.CallInfo.from_call(fail, "call", reraise=())
+
+
+# Facts on their way
+
+
+@given(
+    st.tuples(model.times, model.times, st.integers(0, 9)),
+    st.builds(
+        PhaseExtra,
+        st.none() | model.cases,
+        st.none() | st.tuples(model.texts, model.texts),
+        model.tuples_of(model.fixtures),
+        st.none() | model.span_facts,
+        model.tuples_of(model.events.map(events.encode)),
+    ),
+)
+def test_facts_travel(plain: tuple[int, int, int], extra: PhaseExtra) -> None:
+    """As xdist, pytest-forked and reportlog let only plain values through."""
+    packed = reports.pack(Facts(*plain, extra))
+    assert [type(value) for value in packed] == [int, int, int, str]
+    assert packed[3].isascii()
+    assert reports.unpack(packed) == Facts(*plain, extra)
+
+
+def test_most_facts_are_short() -> None:
+    assert reports.pack(Facts(1, 2, 3, None)) == (1, 2, 3, "")
+    assert reports.unpack((1, 2, 3, "")) == Facts(1, 2, 3, None)
+
+
+# What a test is
+
+SUITE = '''
+import enum
+import pytest
+
+class Colour(enum.Enum):
+    RED = 1
+
+class Hostile:
+    def __getattribute__(self, name):
+        raise RuntimeError("no attribute")
+    __repr__ = __str__ = lambda self: 1 / 0
+
+def test_plain():
+    """It works.
+
+        As it should.
+    """
+
+class TestIt:
+    """All about it."""
+
+    @pytest.mark.slow
+    @pytest.mark.xdist_group("db")
+    @pytest.mark.slow
+    def test_method(self): pass
+
+class TestOther:
+    pytestmark = pytest.mark.xdist_group(name="other")
+    def test_no_doc(self): pass
+
+@pytest.mark.xdist_group
+def test_default_group(): pass
+
+@pytest.mark.parametrize("text, number, none, data, colour, cls, thing", [
+    ("a\\udcff\\n", 1.5, None, b"\\xff", Colour.RED, Hostile, Hostile()),
+], ids=["row"])
+def test_values(text, number, none, data, colour, cls, thing): pass
+
+@pytest.mark.parametrize("password", ["hunter2"])
+@pytest.mark.parametrize("API_TOKEN", ["t0ken"])
+def test_secrets(password, API_TOKEN): pass
+
+@pytest.mark.parametrize("thing", [[1, 2]], ids=["a list"])
+def test_named(thing): pass
+
+@pytest.mark.parametrize("long", ["x" * 1000])
+def test_long(long): pass
+'''
+
+
+@pytest.fixture
+def described(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], events.Case]:
+    """What is said of a test of `SUITE`, by its function's name."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]\nmarkers =\n  slow\n  xdist_group\n")
+    items = pytester.getitems(SUITE)
+
+    def find(name: str) -> events.Case:
+        (item,) = [item for item in items if item.name.split("[")[0] == name]
+        return reports.describe(item, SECRETS)
+
+    return find
+
+
+def test_a_function(described: Callable[[str], events.Case], pytester: pytest.Pytester) -> None:
+    case = described("test_plain")
+    name = next(pytester.path.glob("*.py")).name
+    assert case.path == name
+    assert case.line == SUITE.strip().splitlines().index("def test_plain():") + 1
+    assert case.function == f"{name.removesuffix('.py')}.test_plain"
+    assert case.suite == name
+    assert case.description == "It works.\n\nAs it should."
+    assert (case.markers, case.parameters, case.group) == ((), (), "")
+
+
+def test_a_method(described: Callable[[str], events.Case]) -> None:
+    case = described("test_method")
+    assert case.function.endswith(".TestIt.test_method")
+    assert case.suite.endswith(".py::TestIt")
+    assert case.description == "All about it."
+    assert case.markers == ("slow", "xdist_group")
+    assert case.group == "db"
+
+
+def test_a_class_without_docstring(described: Callable[[str], events.Case]) -> None:
+    case = described("test_no_doc")
+    assert (case.description, case.group) == ("", "other")
+
+
+def test_group_without_a_name(described: Callable[[str], events.Case]) -> None:
+    assert described("test_default_group").group == "default"
+
+
+def test_values_are_never_asked_for_their_repr(described: Callable[[str], events.Case]) -> None:
+    assert dict(described("test_values").parameters) == {
+        "text": "a\udcff\n",
+        "number": "1.5",
+        "none": "None",
+        "data": "\\xff",
+        "colour": "Colour.RED",
+        "cls": "Hostile",
+        "thing": "thing0",
+    }
+
+
+def test_secret_parameters(described: Callable[[str], events.Case]) -> None:
+    assert dict(described("test_secrets").parameters) == {"password": REDACTED, "API_TOKEN": REDACTED}
+
+
+def test_parameters_as_the_id_shows_them(described: Callable[[str], events.Case]) -> None:
+    assert described("test_named").parameters == (("thing", "a list"),)
+    assert described("test_long").parameters == (("long", "x" * 256),)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "suite"),
+    [
+        ("a.py::test", "a.py"),
+        ("a.py::TestA::TestB::test", "a.py::TestA::TestB"),
+        ("a.py::test[a::b]", "a.py"),
+        ("README.md", "README.md"),
+        ("", ""),
+    ],
+)
+def test_suite(nodeid: str, suite: str) -> None:
+    assert reports.suite_of(nodeid) == suite
+
+
+# What became of it
+
+
+def test_a_phase() -> None:
+    extra = PhaseExtra(span=SpanFacts({"cart.items": 3, "Password": "hunter2"}))
+    phase = reports.phase_of(a_report(), "passed", (5, 9), extra, SECRETS)
+    said = SpanFacts({"cart.items": 3, "Password": REDACTED})
+    assert phase == Phase("call", "passed", "passed", 5, 9, 0.25, span=said)
+
+
+def test_a_failure() -> None:
+    extra = PhaseExtra(exception=("app.Died", "of hunger"))
+    phase = reports.phase_of(a_report("failed", "the traceback"), "failed", (5, 9), extra, NOTHING)
+    assert phase.failure == Failure("app.Died", "of hunger", "the traceback")
+
+
+def test_a_failure_that_is_a_text() -> None:
+    """A strict XPASS has no exception; what a plugin made up may have none either."""
+    assert reports.failure_of(a_report("failed", "[XPASS(strict)] why"), None) == Failure(
+        "XPASS(strict)", "[XPASS(strict)] why", "[XPASS(strict)] why"
+    )
+    trace = "def t():\n>   f()\nE   ValueError: no\nE   more\nlast"
+    assert reports.failure_of(a_report("failed", trace), None) == Failure("", "ValueError: no", trace)
+    assert reports.failure_of(a_report("failed", "one\ntwo\n"), None) == Failure("", "two", "one\ntwo")
+    assert reports.failure_of(a_report("failed", " \n"), None) == Failure("", "", "")
+    assert reports.failure_of(a_report("failed", None), None) == Failure("", "", "")
+
+
+def test_long_texts_are_cut() -> None:
+    failure = reports.failure_of(a_report("failed", "x" * 10**6 + "\nthe end"), None)
+    assert len(failure.stacktrace) < reports.STACKTRACE_LIMIT + 100
+    assert failure.stacktrace.endswith("the end")
+    (output,) = reports.output_of(a_report(sections=[("Captured stdout call", "a" * 10**6 + "z")]))
+    assert len(output[1]) < reports.OUTPUT_LIMIT + 100
+    assert (output[1][0], output[1][-1]) == ("a", "z")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no"), ("ValueError", "no")),
+        (KeyError("x"), ("KeyError", "'x'")),
+        (HostileError(), (f"{__name__}.HostileError", "<unprintable HostileError object>")),
+        (ValueError("\udcff\0"), ("ValueError", "\udcff\0")),
+        (KeyboardInterrupt(), ("KeyboardInterrupt", "")),
+    ],
+)
+def test_exception_of_a_call(error: BaseException, told: tuple[str, str]) -> None:
+    assert reports.exception_of(a_call(error)) == told
+
+
+def test_a_call_without_an_exception() -> None:
+    call = pytest.CallInfo.from_call(lambda: None, "call")
+    assert reports.exception_of(call) is None
+
+
+def test_an_exception_with_its_traceback() -> None:
+    excinfo = a_call(ValueError("no")).excinfo
+    assert excinfo is not None
+    failure = reports.failure_of_exception(excinfo)
+    assert (failure.type, failure.message) == ("ValueError", "no")
+    assert "raise error" in failure.stacktrace
+
+
+def test_an_exception_that_cannot_be_shown() -> None:
+    excinfo = a_call(HostileError()).excinfo
+    assert excinfo is not None
+    failure = reports.failure_of_exception(excinfo)
+    assert failure.type == f"{__name__}.HostileError"
+    assert failure.message == "<unprintable HostileError object>"
+
+
+@pytest.mark.parametrize(
+    ("report", "reason"),
+    [
+        (a_report("skipped", ("a.py", 3, "Skipped: no database")), "no database"),
+        (a_report("skipped", ("a.py", 3, Hostile())), "<unprintable Hostile object>"),
+        (a_report("skipped", "a text"), ""),
+        (a_report("skipped", "trace", wasxfail="reason: known bug"), "known bug"),
+        (a_report("passed", wasxfail=""), ""),
+        (a_report("passed"), ""),
+    ],
+)
+def test_reason(report: pytest.TestReport, reason: str) -> None:
+    assert reports.reason_of(report) == reason
+
+
+class Number(int):
+    pass
+
+
+class Colour(enum.IntEnum):
+    RED = 1
+
+
+def test_properties() -> None:
+    given = [
+        ("text", "a"),
+        ("number", 7),
+        ("ratio", 0.5),
+        ("truth", True),
+        ("list", [1, 2]),
+        ("hostile", Hostile()),
+        ("enum", Colour.RED),
+        (Hostile(), "x"),
+        ("password", "hunter2"),
+        ("x-Token", 5),
+    ]
+    report = a_report(user_properties=given)
+    found = dict(reports.properties_of(report, SECRETS))
+    assert found == {
+        "text": "a",
+        "number": 7,
+        "ratio": 0.5,
+        "truth": True,
+        "list": "[1, 2]",
+        "hostile": "<unprintable Hostile object>",
+        "enum": str(Colour.RED),
+        "<unprintable Hostile object>": "x",
+        "password": REDACTED,
+        "x-Token": REDACTED,
+    }
+    assert {type(value) for value in found.values()} <= {str, int, float, bool}
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**5000], ids=["2**63", "-2**63-1", "10**5000"])
+def test_a_number_that_is_too_large_is_a_text(number: int) -> None:
+    """The line of the journal must not fail on it: Python writes no more than 4,300 digits."""
+    ((_, value),) = reports.properties_of(a_report(user_properties=[("n", number)]), NOTHING)
+    assert isinstance(value, str)
+    if abs(number) < 2**64:
+        assert value == str(number)
+    elif hasattr(sys, "set_int_max_str_digits"):
+        assert value == "<unprintable int object>"
+
+
+def test_output_of_all_phases_by_stream() -> None:
+    sections = [
+        ("Captured stdout setup", "1"),
+        ("Captured log call", "INFO x"),
+        ("Captured stdout call", "2"),
+        ("Captured stderr call", "\x1b[31m"),
+        ("Captured", "?"),
+        ("Captured nothing call", "?"),
+        ("Of a plugin stdout", "?"),
+        ("", "?"),
+    ]
+    found = reports.output_of(a_report(sections=sections))
+    assert found == (("stdout", "12"), ("log", "INFO x"), ("stderr", "\x1b[31m"))
+    assert reports.output_of(a_report()) == ()
+
+
+class Context:
+    """As of pytest 9's `SubtestContext`."""
+
+    def __init__(self) -> None:
+        self.msg = None
+        self.kwargs = {"i": 3, "password": "hunter2", "thing": Hostile(), "long": "x" * 1000}
+
+
+def test_a_subtest() -> None:
+    report = a_report("failed", "trace", context=Context())
+    facts = Facts(1_000_000_000, 2_000_000_000, 1, PhaseExtra(exception=("ValueError", "no")))
+    subtest = reports.subtest_of(report, "failed", facts, SECRETS)
+    assert subtest.message == ""
+    assert subtest.parameters == (
+        ("i", "3"),
+        ("password", REDACTED),
+        ("thing", "<unprintable Hostile object>"),
+        ("long", "x" * 256),
+    )
+    assert (subtest.start, subtest.end) == (1_750_000_000, 2_000_000_000)
+    assert (subtest.outcome, subtest.category) == ("failed", "failed")
+    assert subtest.failure == Failure("ValueError", "no", "trace")
+
+
+def test_a_subtest_does_not_begin_before_its_phase() -> None:
+    """Its duration is of a clock that a test may move."""
+    facts = Facts(1_900_000_000, 2_000_000_000, 1, None)
+    subtest = reports.subtest_of(a_report(context=Context()), "passed", facts, NOTHING)
+    assert (subtest.start, subtest.end, subtest.failure) == (1_900_000_000, 2_000_000_000, None)
+
+
+@given(model.texts, st.sampled_from(SECRETS), model.texts)
+def test_a_secret_is_a_secret_wherever_the_word_stands(before: str, word: str, after: str) -> None:
+    assert reports.is_secret(before + word.upper() + after, SECRETS)
+    assert not reports.is_secret(before.replace("o", "") + "pass" + after.replace("o", ""), SECRETS)
