@@ -48,6 +48,7 @@ class Session:
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
+        self._header_shown = False
         self._session: pytest.Session | None = None
         self._exporter = self._start_exporter()
         self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
@@ -100,6 +101,7 @@ class Session:
             return None
 
     def pytest_report_header(self) -> list[str]:
+        self._header_shown = True
         endpoint = self._options.endpoint
         line = terminal.header(
             target=self._options.endpoint.target,
@@ -166,7 +168,9 @@ class Session:
         return terminal.summary(result, target=self._options.endpoint.target, journal=path, link=self._link)
 
     def _own_notices(self) -> list[str]:
-        found = [self.recorder.defect] if self.recorder.defect else []
+        found = [] if self._header_shown else list(self._notices)
+        if self.recorder.defect:
+            found.append(self.recorder.defect)
         if self._journal.dropped:
             found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,6 +66,8 @@ class TestObserver:
         self._now = now
         self._redact = redact
         self._item: pytest.Item | None = None
+        self._repeated: dict[str, int] = {}
+        """Attempts so far of the node ids that more than one item has."""
         self._started = {"setup": 0, "call": 0, "teardown": 0}
         self._facts: dict[str, Facts] = {}
         self.on_start: Callable[[pytest.Item, int], None] | None = None
@@ -76,6 +79,13 @@ class TestObserver:
         self.process: list[str] = []
         """Lines about the process itself that wait for a report to ride on."""
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """With `--keep-duplicates` a file's tests are there twice; their span ids must differ."""
+        counts = Counter([item.nodeid for item in session.items])
+        if len(counts) < len(session.items):
+            self._repeated = {nodeid: 0 for nodeid, count in counts.items() if count > 1}
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         place = self.place
@@ -85,9 +95,11 @@ class TestObserver:
         else:
             self._item = item
             place.nodeid = item.nodeid
-            place.attempt = 1
+            place.attempt = 1 + self._repeated.get(item.nodeid, 0)
             if self.on_start is not None:
                 self.on_start(item, start)
+        if item.nodeid in self._repeated:
+            self._repeated[item.nodeid] += 1
         place.phase = "setup"
         if self.attachment is not None:
             self.attachment.restore()

@@ -213,7 +213,6 @@ def test_the_span_is_as_long_as_its_phases(run_pytest: Runner) -> None:
     assert 0 < test.attributes["pytest.duration"] <= (test.end - test.start) / 1e9
 
 
-@pytest.mark.xfail(reason="items with the same node id get the same span ids")
 def test_the_same_test_twice(run_pytest: Runner) -> None:
     run = run_pytest("def test_a(): pass", "test_it.py", "test_it.py", "--keep-duplicates")
     assert [span.name for span in run.tests] == ["test_it.py::test_a"] * 2

@@ -80,7 +80,7 @@ Final: TypeAlias = Attempt | FileCollected | CollectFailed | CollectSkipped | Co
 class _Open:
     """A test of which the last word is not yet spoken."""
 
-    __slots__ = ("case", "nodeid", "number", "phases", "start", "worker")
+    __slots__ = ("case", "nodeid", "number", "phases", "retried", "start", "worker")
 
     def __init__(self, started: TestStarted) -> None:
         self.nodeid = started.nodeid
@@ -88,6 +88,7 @@ class _Open:
         self.start = started.time
         self.worker = ""
         self.number = 1
+        self.retried = False
         self.phases: list[Phase] = []
 
 
@@ -190,7 +191,7 @@ class Run:
             return ()
         attempt = self._attempt(test)
         if attempt.outcome == "rerun":
-            test.phases, test.number, test.start = [], test.number + 1, attempt.end
+            test.phases, test.number, test.start, test.retried = [], test.number + 1, attempt.end, True
         else:
             del self._open[event.key]
         return (attempt,)
@@ -231,7 +232,7 @@ class Run:
             outcome=outcome,
             failure=failure,
             failed_phase=failed_phase,
-            flaky=test.number > 1 and outcome == "passed",
+            flaky=test.retried and outcome == "passed",
         )
 
     def _crashed(self, event: TestCrashed) -> Iterable[Final]:
@@ -279,7 +280,7 @@ class Run:
 
 def _began(test: _Open) -> bool:
     """An attempt after a rerun counts as begun only when something of it is known."""
-    return test.number == 1 or bool(test.phases)
+    return not test.retried or bool(test.phases)
 
 
 def outcome_of(categories: Iterable[str]) -> str:
