@@ -18,6 +18,7 @@ from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Signal
+from pytest_otlp.exporter.room import make_room
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import JournalReader
@@ -171,9 +172,10 @@ def _outcome(settings: Mapping[str, Any]) -> Outcome:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)
         outcome = following.deliver()
-    if not outcome.kept:
-        progress.remove()
-        journal.unlink(missing_ok=True)
+    if outcome.kept:
+        return outcome._replace(notices=(*outcome.notices, *make_room(journal)))
+    progress.remove()
+    journal.unlink(missing_ok=True)
     return outcome
 
 

@@ -44,15 +44,17 @@ def _oldest_first(folder: Path) -> list[tuple[Path, int]]:
 
 
 def _removed(path: Path) -> bool:
+    """Whether it was there to be removed; not where it is in use."""
     try:
         if time.time() - path.stat().st_mtime < _STARTING:
             return False
         progress = Progress(path)
     except (BusyError, OSError):
         return False
-    with suppress(OSError):
-        path.unlink()
-        progress.remove()
-        return True
-    progress.close()
-    return False
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        progress.close()
+        return False
+    progress.remove()
+    return True
