@@ -23,6 +23,8 @@ from support.model import a_session, a_test
 from support.otlp_server import SILENT, OtlpServer, Reply, always, only
 
 HANGS = 60.0
+IN_AN_HOUR = time.time_ns() + 3600 * 10**9
+"""What began a while ago would have markers."""
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="of POSIX systems")
 
 
@@ -58,15 +60,13 @@ def tell(journal: Journal, *told: events.Event) -> None:
         journal.append(events.encode(event))
 
 
-def begin(journal: Journal) -> int:
-    """A session, and a test that passed; returns the time of the session."""
-    now = time.time_ns()
-    tell(journal, a_session(time=now), *a_test(1, start=now))
-    return now
+def begin(journal: Journal) -> None:
+    """A session, and a test that passed."""
+    tell(journal, a_session(time=IN_AN_HOUR), *a_test(1, start=IN_AN_HOUR))
 
 
 def end(journal: Journal) -> None:
-    tell(journal, SessionFinished(time.time_ns(), 0, 0, None, 0))
+    tell(journal, SessionFinished(IN_AN_HOUR + 10**9, 0, 0, None, 0))
     journal.close()
 
 
@@ -228,8 +228,8 @@ def dying(tmp_path: Path, server: OtlpServer) -> Iterator[Callable[[str], Dying]
         journal = Journal(tmp_path / "run.jsonl")
         journal.close()
         journal.path.unlink()
-        now = time.time_ns()
-        told = [a_session(time=now), *a_test(1, start=now), events.TestStarted(2, "test_it.py::test_2", now)]
+        running = events.TestStarted(2, "test_it.py::test_2", IN_AN_HOUR)
+        told = [a_session(time=IN_AN_HOUR), *a_test(1, start=IN_AN_HOUR), running]
         given = {"settings": settings(journal, server), "lines": [events.encode(event) for event in told]}
         started.append(Dying(code, given))
         return started[-1]
