@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import Protocol, Scene, passing
+from faults.scene import Protocol, Scene, check_delivered, passing
 from support import traces
 from support.otlp_server import OtlpServer
 
@@ -97,7 +97,5 @@ def test_14_a_test_closes_the_journal(scene: Scene) -> None:
         def test_c(): pass
     """
     with OtlpServer() as server:
-        ended = scene.run(suite, server)
-    assert "facts could not be written" in ended.text
-    assert ended.run.root.attributes["test.suite.run.status"] == "aborted"
-    assert [test.name for test in ended.run.tests] == ["test_it.py::test_a", "test_it.py::test_b"]
+        run = check_delivered(scene.run(suite, server))
+    assert len(run.tests) == 3

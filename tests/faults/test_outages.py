@@ -131,7 +131,7 @@ def test_08_a_replay_that_breaks_off_goes_on_where_it_was(scene: Scene) -> None:
         done = replay(journal, first.endpoint)
     assert done.exit_code == 1
     assert "still kept" in done.stdout
-    assert len(first.spans()) == 1024
+    assert 0 < len(first.spans()) < ended.counts.kept
     # In between, an endpoint that is not there changes nothing.
     assert replay(journal, f"http://127.0.0.1:{free_port()}").exit_code == 1
     with OtlpServer() as second:

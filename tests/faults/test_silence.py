@@ -25,7 +25,7 @@ def test_02_accepts_and_never_answers(scene: Scene, workers: tuple[str, ...], pr
     with OtlpServer(protocol, behaviour=always(SILENT)) as server:
         ended = scene.run(passing(600), server, *workers, protocol=protocol, exit_timeout=1)
         assert span_requests(server)
-    assert "the exit timeout is over" in ended.text or "no answer in time" in ended.text
+    assert "the exit timeout is over" in ended.text or "no answer" in ended.text
     assert ended.counts.delivered == 0
     assert ended.counts.tests == 600
     assert len(delivered_later(ended, protocol).tests) == 600
@@ -78,5 +78,5 @@ def test_03_answers_after_12_s(scene: Scene, protocol: Protocol) -> None:
         # The server would take it, but nobody waits for its word.
         ended = live.ended(scene.without(suite), spans=list)
         assert span_requests(server)
-    assert "no answer in time" in ended.text
+    assert "no answer" in ended.text
     assert len(delivered_later(ended, protocol).tests) == 15

@@ -118,8 +118,6 @@ class Sender:
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive():
             self.give_up("no answer in time")
-        if self._thread.is_alive():
-            self.give_up("no answer in time")
 
     def give_up(self, reason: str) -> None:
         """Sends nothing more of this signal."""
