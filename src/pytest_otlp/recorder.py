@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from pytest import TestReport
 
 from pytest_otlp import events
 from pytest_otlp.events import (
@@ -39,11 +40,12 @@ from pytest_otlp.safe import qualified_name
 
 if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
+    from pytest_otlp.worker import TestObserver
 
 LONG_PHASE = 100_000_000
 """ns: a phase that took longer is written at once, since the rest of its test may too."""
 _PHASES = ("setup", "call", "teardown")
-_NOT_PLAIN = frozenset({FACTS, "wasxfail", "worker_id"})
+_NOT_PLAIN = frozenset({FACTS, "wasxfail"})
 """Attributes of reports of which there is more to tell."""
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
@@ -78,8 +80,9 @@ class _Attempt:
     subtests: Sequence[Subtest] = ()
     """Of the phase that runs."""
 
-    def __init__(self, key: int) -> None:
+    def __init__(self, key: int, nodeid: str) -> None:
         self.key = key
+        self.nodeid = nodeid
         self.rows: list[str] = []
 
 
@@ -104,17 +107,23 @@ class Recorder:
         self._warnings = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
-        self.facts_of: Callable[[pytest.TestReport], Facts | None] = lambda _report: None
-        """Asks the observer of this process, where tests run in it."""
+        self._observer: TestObserver | None = None
+        self._current: _Attempt | None = None
+        """Of the test that runs in this process, or ran last."""
         self.defect = ""
         """What went wrong in here first; for the line at the end."""
         self.exit_code: int | None = None
         """None until the session's end is written."""
 
+    def observe(self, observer: TestObserver) -> None:
+        """Takes part in what an observer in this process sees."""
+        self._observer = observer
+        observer.on_start = self.start
+
     def start(self, item: pytest.Item, time: int) -> None:
         """A test of this process is about to run."""
         self._keys += 1
-        self._attempts["", item.nodeid] = _Attempt(self._keys)
+        self._current = self._attempts["", item.nodeid] = _Attempt(self._keys, item.nodeid)
         try:
             case = describe(item, self._policy.redact)
         except Exception:  # noqa: BLE001  items of other plugins may raise anything when they are asked
@@ -135,7 +144,7 @@ class Recorder:
 
     def _new_attempt(self, nodeid: str) -> _Attempt:
         self._keys += 1
-        attempt = _Attempt(self._keys)
+        attempt = _Attempt(self._keys, nodeid)
         self._unclaimed.setdefault(nodeid, deque()).append(attempt)
         return attempt
 
@@ -166,31 +175,30 @@ class Recorder:
     def _taken_as_plain(self, report: pytest.TestReport) -> bool:
         """Takes the report of a phase of which only the times are to be told.
 
-        Most are, and all tests pay for this: it asks for what `_record` would find out, and nothing else.
+        Most are, and every test pays for this: it asks for what `_record` would find out, and for nothing else.
         """
-        told = report.__dict__
-        facts = self.facts_of(report)
-        attempt = self._attempts.get(("", report.nodeid))
-        if facts is None or facts[3] is not None or attempt is None or attempt.told or self._policy.output == "all":
+        attempt, observer = self._current, self._observer
+        if attempt is None or observer is None or report.outcome != "passed" or report.nodeid != attempt.nodeid:
             return False
-        if (
-            type(report) is not pytest.TestReport
-            or told["outcome"] != "passed"
-            or not told.keys().isdisjoint(_NOT_PLAIN)
-        ):
+        when = report.when
+        watch = observer.watches[when]
+        if attempt.told or watch.extra is not None or report.user_properties or type(report) is not TestReport:
             return False
-        if not self._knows_status() or told["user_properties"]:
+        if not report.__dict__.keys().isdisjoint(_NOT_PLAIN) or not self._tells_plainly():
             return False
-        start, end, number, _ = facts
-        when = told["when"]
         category = "passed" if when == "call" else ""
-        attempt.rows.append(events.encode_plain_phase(when, "passed", category, start, end, told["duration"]))
-        attempt.number = number
+        row = events.encode_plain_phase(when, "passed", category, watch.start, watch.end, report.duration)
+        attempt.rows.append(row)
+        attempt.number = observer.place.attempt
         if when == "teardown":
-            self._end(attempt, "", report.nodeid)
-        elif end - start > LONG_PHASE:
+            self._end(attempt, "", attempt.nodeid)
+        elif watch.end - watch.start > LONG_PHASE:
             self._write(attempt, "", last=False)
         return True
+
+    def _tells_plainly(self) -> bool:
+        """Whether there is nothing that every test has to tell."""
+        return self._knows_status() and self._policy.output != "all"
 
     def _record(self, report: pytest.TestReport) -> None:
         when = report.when
@@ -199,7 +207,7 @@ class Recorder:
             self._crashed(report)
             return
         packed = report.__dict__.pop(FACTS, None)
-        facts = unpack(packed) if packed else self.facts_of(report) or _facts_of_report(report)
+        facts = unpack(packed) if packed else self._facts_of(report)
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if when == "setup" and attempt.rerun:
             # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
@@ -214,6 +222,14 @@ class Recorder:
         elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed" or (worker and when == "setup"):
             # The setup's report is the first to say which worker it is: the id of the test's span depends on it.
             self._write(attempt, worker, last=False)
+
+    def _facts_of(self, report: pytest.TestReport) -> Facts:
+        """A report that was made where this plugin was not (a remote worker without it) has to do for its facts."""
+        facts = self._observer.facts_of(report) if self._observer is not None else None
+        if facts is not None:
+            return facts
+        start = int(report.start * 1e9)
+        return Facts(start, start + int(report.duration * 1e9), 0, None)
 
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
@@ -288,7 +304,7 @@ class Recorder:
 
     def _category(self, report: pytest.TestReport) -> str:
         """Under which pytest's summary counts this report; asking costs more than all else, so not for a plain pass."""
-        if self._knows_status() and report.outcome == "passed" and type(report) is pytest.TestReport:
+        if self._knows_status() and report.outcome == "passed" and type(report) is TestReport:
             if report.when != "call":
                 return ""
             if "wasxfail" not in report.__dict__:
@@ -361,9 +377,3 @@ def _category_without_terminal(report: pytest.TestReport) -> str:
     if report.outcome == "failed":
         return "failed" if report.when == "call" else "error"
     return "" if report.outcome == "passed" and report.when != "call" else report.outcome
-
-
-def _facts_of_report(report: pytest.TestReport) -> Facts:
-    """Of a report that was made where this plugin was not: a remote worker without it."""
-    start = int(report.start * 1e9)
-    return Facts(start, start + int(report.duration * 1e9), 0, None)

@@ -108,8 +108,8 @@ def _description(item: pytest.Item, function: object) -> str:
     """The test's docstring, else its class's. Objects inherit their type's docstring: only functions have their own."""
     if isinstance(doc := getattr(function, "__doc__", None), str) and hasattr(function, "__code__"):
         return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
-    cls = getattr(item, "cls", None)
-    if cls is not None and isinstance(doc := vars(cls).get("__doc__"), str):
+    parent = item.parent
+    if isinstance(parent, pytest.Class) and isinstance(doc := vars(parent.obj).get("__doc__"), str):
         return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
     return ""
 

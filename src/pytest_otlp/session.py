@@ -247,6 +247,5 @@ def start(config: pytest.Config, options: Options) -> None:
             session.settings,
             session.now,
             tell=session.recorder.tell,
-            on_start=session.recorder.start,
         )
-        session.recorder.facts_of = observer.facts_of
+        session.recorder.observe(observer)

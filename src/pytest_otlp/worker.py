@@ -58,6 +58,17 @@ class Place:
         self.phase = ""
 
 
+class PhaseWatch:
+    """One phase of the test that runs, or ran last: one object for all tests, since each would pay for its own."""
+
+    __slots__ = ("end", "extra", "start")
+
+    def __init__(self) -> None:
+        self.start = 0
+        self.end = 0
+        self.extra: PhaseExtra | None = None
+
+
 class TestObserver:
     """Times the phases, keeps the place for the current span, and holds the facts of the test until it is reported."""
 
@@ -68,8 +79,7 @@ class TestObserver:
         self._item: pytest.Item | None = None
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
-        self._started = {"setup": 0, "call": 0, "teardown": 0}
-        self._facts: dict[str, Facts] = {}
+        self.watches = {"setup": PhaseWatch(), "call": PhaseWatch(), "teardown": PhaseWatch()}
         self.on_start: Callable[[pytest.Item, int], None] | None = None
         """Told of each test before its setup, with the time; where None, the first report describes the test."""
         self.span: CurrentSpan | None = None
@@ -89,7 +99,7 @@ class TestObserver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         place = self.place
-        self._started["setup"] = start = self._now()
+        self.watches["setup"].start = start = self._now()
         if item is self._item:
             place.attempt += 1
         else:
@@ -107,26 +117,28 @@ class TestObserver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
         self.place.phase = "call"
-        self._started["call"] = self._now()
+        self.watches["call"].start = self._now()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         self.place.phase = "teardown"
-        self._started["teardown"] = self._now()
+        self.watches["teardown"].start = self._now()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """No wrapper around the report's making: that alone would cost as much as everything else in here."""
-        end = self._now()
-        when = call.when
-        extra = None
-        if call.excinfo is not None or self.fixtures or self.process or self._heavy(when):
-            extra = self._safe_extra(item, call)
-        self._facts[when] = Facts(self._started[when], end, self.place.attempt, extra)
+        watch = self.watches[call.when]
+        watch.end = self._now()
+        watch.extra = None
+        if call.excinfo is not None or self.fixtures or self.process or self._heavy(call.when):
+            watch.extra = self._safe_extra(item, call)
 
     def facts_of(self, report: pytest.TestReport) -> Facts | None:
         """What is known of the phase that a report of this process tells of; None for any other report."""
-        return self._facts.get(report.when) if report.nodeid == self.place.nodeid else None
+        watch = self.watches.get(str(report.when))
+        if watch is None or report.nodeid != self.place.nodeid:
+            return None
+        return Facts(watch.start, watch.end, self.place.attempt, watch.extra)
 
     def _heavy(self, when: str) -> bool:
         return (when == "setup" and self.on_start is None) or (self.span is not None and self.span.said)
@@ -293,11 +305,9 @@ def observe(
     *,
     worker: str = "",
     tell: Callable[[str], None] | None = None,
-    on_start: Callable[[pytest.Item, int], None] | None = None,
 ) -> TestObserver:
-    """Registers what a process that runs tests needs. Without `tell` and `on_start` all rides on reports."""
+    """Registers what a process that runs tests needs. Without `tell` everything rides on reports."""
     observer = TestObserver(Place(), now, settings.redact)
-    observer.on_start = on_start
     register = config.pluginmanager.register
     register(observer, "otlp-tests")
     if config.getoption("forked", False):
