@@ -122,7 +122,7 @@ def test_silent(journal: Journal) -> None:
         result = exporter.finish(20)
     assert result is not None
     assert result.spans == Counts(5, 0, 0, 5)
-    assert result.problem == "no answer in time"
+    assert result.problem.startswith("no answer")
     assert left_in(journal) == ["run.jsonl", "run.sent"]
 
 
