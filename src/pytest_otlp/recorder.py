@@ -300,6 +300,8 @@ class Recorder:
             attempt.passed = True
             attempt.rerun = attempt.told = False
         else:
+            # flaky reports further rounds of a test whose teardown is told already.
+            self._current = None
             del self._attempts[worker, nodeid]
 
     def _category(self, report: pytest.TestReport) -> str:
