@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import DEADLINE, Protocol, Scene, _line_in, delivered_later, free_port, passing, sent_once
+from faults.scene import DEADLINE, Scene, _line_in, delivered_later, free_port, passing, sent_once
 from pytest_otlp.exporter import room
 from pytest_otlp.exporter.progress import Progress
 from support.otlp_server import OtlpServer, slow
@@ -16,12 +16,11 @@ from support.otlp_server import OtlpServer, slow
 # 11
 
 
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-def test_11_a_server_that_takes_half_a_second_a_batch(scene: Scene, protocol: Protocol) -> None:
+def test_11_a_server_that_takes_half_a_second_a_batch(scene: Scene) -> None:
     suite = passing(2000)
     with (
-        OtlpServer(protocol, behaviour=slow(0.5)) as server,
-        scene.live(suite, server, "--otel-metrics=off", protocol=protocol) as live,
+        OtlpServer(behaviour=slow(0.5)) as server,
+        scene.live(suite, server, "--otel-metrics=off") as live,
     ):
         _, out, _ = live.process.wait(DEADLINE)
         line = _line_in(out)
@@ -33,7 +32,7 @@ def test_11_a_server_that_takes_half_a_second_a_batch(scene: Scene, protocol: Pr
         assert sent_once(server)
     assert ended.counts.tests == 2000
     assert 0 < ended.counts.delivered < ended.counts.produced
-    assert len(delivered_later(ended, protocol).tests) == 2000
+    assert len(delivered_later(ended).tests) == 2000
 
 
 # 15
