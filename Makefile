@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --dist worksteal
 BACKENDS ?=
 DIST ?= dist
 
@@ -45,7 +45,7 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 faults: $(STAMP) ## Run the fault cases only
-	$(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 soak: $(STAMP) ## Run the tests that are too long for every run
 	PYTEST_OTLP_SOAK=1 $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
