@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import enum
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -263,6 +263,54 @@ def test_long_texts_are_cut() -> None:
 )
 def test_exception_of_a_call(error: BaseException, told: tuple[str, str]) -> None:
     assert reports.exception_of(a_call(error)) == told
+
+
+class Asking:
+    """Asks for the exceptions of a run where the plugin does."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str]] = []
+
+    def _note(self, exception: tuple[str, str] | None) -> None:
+        if exception is not None:
+            self.found.append(exception)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        self._note(reports.exception_of_collection(report))
+        return report
+
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+        self._note(reports.exception_of(call))
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import no_such_module", [("ModuleNotFoundError", "No module named 'no_such_module'")]),
+        ("raise ValueError('no')", [("ValueError", "no")]),
+        ("import pytest\nclass TestIt:\n  @pytest.fixture\n  def f(self): pass\n  f()", "Failed"),
+        ("import pytest\npytest.skip('not here', allow_module_level=True)", []),
+        ("def test(db): pass", [("_pytest.fixtures.FixtureLookupError", "fixture 'db' not found")]),
+        ("def test(request): request.getfixturevalue('request.x')", "FixtureLookupError"),
+        ("def test(): pass", []),
+    ],
+)
+def test_exceptions_of_a_run(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, source: str, told: list[tuple[str, str]] | str
+) -> None:
+    """What an import raised, and no traceback in place of a message."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    asking = Asking()
+    pytester.makepyfile(source)
+    pytester.inline_run(plugins=[asking])
+    if isinstance(told, list):
+        assert asking.found == told
+    else:
+        ((kind, message),) = asking.found
+        assert kind.endswith(told)
+        assert message
 
 
 def test_a_call_without_an_exception() -> None:
