@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import runpy
+import secrets
 import socket
 import subprocess
 import time
@@ -41,9 +41,12 @@ def find_program(name: str) -> Path:
 
 
 def free_port() -> int:
-    """Find a port below those that the kernel gives to clients: one of them might take it before the server does."""
+    """Find a port below those that the kernel gives to clients: one of them might take it before the server does.
+
+    Not by `random`: pytest-randomly seeds it alike in all workers.
+    """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
