@@ -334,6 +334,19 @@ def test_an_exception_that_cannot_be_shown() -> None:
     assert failure.message == "<unprintable HostileError object>"
 
 
+class OddError(Exception):
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__cause__":
+            raise RuntimeError("no cause")
+        return super().__getattribute__(name)
+
+
+def test_an_exception_of_which_pytest_cannot_make_a_traceback() -> None:
+    excinfo = a_call(OddError("odd")).excinfo
+    assert excinfo is not None
+    assert reports.failure_of_exception(excinfo) == Failure(f"{__name__}.OddError", "odd", "")
+
+
 @pytest.mark.parametrize(
     ("report", "reason"),
     [
