@@ -41,6 +41,11 @@ def test_phases_encoded_one_by_one(
     assert events.encode_phases(key, attempt, worker, rows, last=last, case=text) == events.encode(whole)
 
 
+@given(model.numbers, model.texts, model.times, model.cases)
+def test_start_of_a_test(key: int, nodeid: str, time: int, case: events.Case) -> None:
+    assert events.encode_started(key, nodeid, time, case) == events.encode(events.TestStarted(key, nodeid, time, case))
+
+
 def only_value_errors(line: str | bytes) -> None:
     with contextlib.suppress(ValueError):
         events.decode(line)

@@ -297,6 +297,8 @@ def test_the_end_cuts_a_wait_short(monkeypatch: pytest.MonkeyPatch) -> None:
     sending = Delivery(UNREACHABLE, ACCEPTED)
     sending.offer(1)
     sending.transport.wait_for(1)
+    sending.sender.hurry(time.monotonic() + HANGS)
+    sending.transport.wait_for(2)
     sending.finish()
     assert sending.delivered == [1]
 

@@ -22,6 +22,7 @@ from pytest_otlp.events import (
     SessionStarted,
     SpanEventFact,
     SpanFacts,
+    Subtest,
 )
 from pytest_otlp.exporter.records import Span, SpanEvent
 from pytest_otlp.exporter.run import Run, RunningTest
@@ -311,6 +312,27 @@ def test_fixtures() -> None:
     assert (db.start, db.end, db.error) == (BEGIN + 256, BEGIN + 5120, None)
     assert (cart.end - cart.start, cart.error, cart.attributes["error.type"]) == (1024, "empty", "E")
     assert spans["fixture db (module) teardown"].parent_id == spans["call"].span_id
+
+
+def test_subtests() -> None:
+    subtests = (
+        Subtest("", (("i", "3"), ("j", "x")), "passed", "subtests passed", BEGIN + MS + 256, BEGIN + MS + 5120, None),
+        Subtest("again", (), "failed", "failed", BEGIN + MS + 5120, BEGIN + MS + 5120, DIED),
+    )
+    spans = spans_by_name(*a_told_test(a_phase("setup", ""), a_phase("call", "failed", subtests=subtests)))
+    passed, failed = spans["subtest i=3 j=x"], spans["subtest again"]
+    assert passed.parent_id == failed.parent_id == spans["call"].span_id
+    assert passed.attributes == {"pytest.outcome": "passed", "pytest.subtest.parameters": "i=3, j=x"}
+    assert (passed.start, passed.end, passed.error) == (BEGIN + MS + 256, BEGIN + MS + 5120, None)
+    assert failed.attributes == {
+        "pytest.outcome": "failed",
+        "pytest.subtest.message": "again",
+        "error.type": "app.Died",
+    }
+    assert (failed.end - failed.start, failed.error) == (1024, "of hunger")
+    assert failed.events[0].attributes["exception.message"] == "of hunger"
+    root = spans["pytest"].attributes
+    assert (root["pytest.tests.failed"], root["pytest.tests.subtests_passed"]) == (2, 1)
 
 
 def test_collection() -> None:
