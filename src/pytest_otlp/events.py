@@ -282,7 +282,7 @@ def decode(line: str | bytes) -> Event | None:
         ValueError: the line is no event: torn, or not of this format.
     """
     try:
-        match json.loads(line):
+        match json.loads(line if isinstance(line, str) else line.decode("ascii")):
             case [str(tag), *fields]:
                 reader = _READERS.get(tag)
                 return reader(fields) if reader else None
@@ -314,12 +314,12 @@ def span_facts_of(fields: list[Any] | None) -> SpanFacts | None:
 
 
 def _phase(fields: list[Any]) -> Phase:
-    if len(fields) == _PLAIN:
+    if len(fields) == PLAIN_FIELDS:
         return Phase._make([*fields, *_NOTHING_MORE])
-    failure, reason, fixtures, span, properties, output, subtests = [*fields, ()][_PLAIN:13]
+    failure, reason, fixtures, span, properties, output, subtests = [*fields, ()][PLAIN_FIELDS:13]
     return Phase._make(
         [
-            *fields[:_PLAIN],
+            *fields[:PLAIN_FIELDS],
             failure_of(failure),
             reason,
             tuple(map(fixture_of, fixtures)),
@@ -357,7 +357,7 @@ def _session_finished(fields: list[Any]) -> SessionFinished:
     return SessionFinished(time, exit_code, warnings, failure_of(failure), dropped)
 
 
-_PLAIN = 6
+PLAIN_FIELDS = 6
 """Fields of a phase of which no more is known than `encode_plain_phase` tells."""
 _NOTHING_MORE = tuple(Phase._field_defaults.values())
 _READERS: dict[str, Callable[[list[Any]], Event]] = {

@@ -15,7 +15,12 @@ MARKER = "marker"
 
 def test_span_id(run_id: str, worker: str, nodeid: str, attempt: int, phase: str = "") -> int:
     """The span id of one attempt of a test, or of a phase of it (`setup`, `call`, `teardown`)."""
-    return _digest(run_id, "test", worker, nodeid, str(attempt)) & ~0xF | _PHASES[phase]
+    return phase_span_id(_digest(run_id, "test", worker, nodeid, str(attempt)) & ~0xF, phase)
+
+
+def phase_span_id(test: int, phase: str) -> int:
+    """The span id of a phase from its test's."""
+    return test | _PHASES[phase]
 
 
 def span_id(run_id: str, kind: str, *parts: str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from struct import pack
+from types import MappingProxyType
 from typing import Any, cast
 
 from pytest_otlp.exporter.records import (
@@ -135,6 +136,19 @@ _PAIR_VALUE = tag(2, LENGTH)
 
 
 def _attributes(field: bytes, attributes: Attributes) -> bytes:
+    if type(attributes) is not MappingProxyType:
+        return _encoded_attributes(field, attributes)
+    # A mapping that nobody changes stands for many spans: it is encoded once, and kept, so that its id stays its own.
+    known = _frozen.get((field, id(attributes)))
+    if known is None:
+        known = _frozen[field, id(attributes)] = (attributes, _encoded_attributes(field, attributes))
+    return known[1]
+
+
+_frozen: dict[tuple[bytes, int], tuple[Attributes, bytes]] = {}
+
+
+def _encoded_attributes(field: bytes, attributes: Attributes) -> bytes:
     out = []
     for key, value in attributes.items():
         # Nine in ten values are short texts: this branch is `_value`, without its calls.

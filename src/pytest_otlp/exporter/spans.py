@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pytest_otlp import ids, semconv
 from pytest_otlp.events import (
+    PLAIN_FIELDS,
     Case,
     CollectFailed,
     CollectionFinished,
@@ -123,8 +126,13 @@ def _parent_of_run(session: SessionStarted) -> bytes:
     return bytes.fromhex(session.parent_id)
 
 
-def test_id(session: SessionStarted, worker: str, nodeid: str, attempt: int, phase: str = "") -> bytes:
-    return ids.test_span_id(session.run_id, worker, nodeid, attempt, phase).to_bytes(_SPAN_ID_BYTES, "big")
+def test_id(session: SessionStarted, worker: str, nodeid: str, attempt: int) -> bytes:
+    return ids.test_span_id(session.run_id, worker, nodeid, attempt).to_bytes(_SPAN_ID_BYTES, "big")
+
+
+def phase_id(test: bytes, phase: str) -> bytes:
+    """The id of a phase from its test's."""
+    return ids.phase_span_id(int.from_bytes(test, "big"), phase).to_bytes(_SPAN_ID_BYTES, "big")
 
 
 def _root(trace: Trace, closed: SessionClosed) -> Span:
@@ -292,8 +300,23 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
             attributes[semconv.OUTPUT + stream] = text
 
 
+@lru_cache(maxsize=64)
+def _plain_attributes(when: str, outcome: str) -> Attributes:
+    """Of a phase that has no more to tell: one object for all, which the encoder knows again."""
+    return MappingProxyType({semconv.PHASE: when, semconv.OUTCOME: outcome})
+
+
+def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> Span:
+    """A phase of which only the times are told, as of every passing test's three."""
+    attributes = _plain_attributes(phase.when, phase.category or phase.outcome)
+    own_id = phase_id(parent_id, phase.when)
+    return trace.span(own_id, parent_id, phase.when, (phase.start, phase.end), attributes)
+
+
 def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> list[Span]:
-    own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number, phase.when)
+    if not any(phase[PLAIN_FIELDS:]):
+        return [_plain_phase(trace, parent_id, phase)]
+    own_id = phase_id(parent_id, phase.when)
     below = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
     below += [_subtest(trace, own_id, number, subtest) for number, subtest in enumerate(phase.subtests)]
     failed = phase.failure is not None and phase.when == attempt.failed_phase
