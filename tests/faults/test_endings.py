@@ -384,9 +384,17 @@ def exporter_of(live: Live) -> int:
 
 def wait_for_end_of(pid: int) -> None:
     deadline = time.monotonic() + 30
-    while Path(f"/proc/{pid}").exists():
+    while not has_ended(pid):
         assert time.monotonic() < deadline, "it goes on"
         time.sleep(0.01)
+
+
+def has_ended(pid: int) -> bool:
+    """Also of one that nobody has waited for: it holds no file any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
@@ -403,6 +411,7 @@ def test_21_the_exporter_is_killed(scene: Scene, workers: tuple[str, ...], numbe
         finally:
             with suppress(ProcessLookupError):
                 os.kill(exporter, signal.SIGKILL)
+            wait_for_end_of(exporter)
         assert ended.run.exit_code == 1
         assert ended.run.summary == {"passed": 7, "failed": 1}
         (line,) = [line for line in ended.run.our_lines if "replay" in line]
