@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from typing import NamedTuple
 
 from pytest_otlp import semconv
 from pytest_otlp.exporter.records import HistogramPoint, Metric, MetricKind, NumberPoint
@@ -13,6 +14,23 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 """s; the boundaries that the conventions advise for durations, continued for tests that take minutes."""
 RUN_BOUNDS = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0)
 _NANOSECONDS = 1e9
+
+
+class _Number(NamedTuple):
+    """What a metric of numbers says of itself."""
+
+    name: str
+    description: str
+    unit: str
+    kind: MetricKind
+
+
+_RESULTS = _Number(semconv.METRIC_CASE_COUNT, "Tests that are over, by outcome", "{test}", MetricKind.COUNTER)
+_ACTIVE = _Number(semconv.METRIC_CASE_ACTIVE, "Tests under way", "{test}", MetricKind.UP_DOWN_COUNTER)
+_LAST_PROGRESS = _Number(
+    semconv.METRIC_LAST_PROGRESS, "When a test was last over, in seconds since the epoch", "s", MetricKind.GAUGE
+)
+_COLLECTED = _Number(semconv.METRIC_TESTS_COLLECTED, "Tests that the run executes", "{test}", MetricKind.GAUGE)
 
 
 class _Histogram:
@@ -66,43 +84,16 @@ class Tally:
         """All metrics as they stand at `time` (ns since the epoch)."""
         assert run.session is not None
         start = run.session.time
-
-        def metric(name: str, description: str, unit: str, kind: MetricKind, *points: NumberPoint) -> Metric:
-            return Metric(name, description, unit, kind, start, time, points)
-
-        found = [
-            metric(
-                semconv.METRIC_CASE_COUNT,
-                "Tests that are over, by outcome",
-                "{test}",
-                MetricKind.COUNTER,
-                *(NumberPoint({semconv.OUTCOME: outcome}, count) for outcome, count in self._outcomes.items()),
-            ),
-            metric(
-                semconv.METRIC_CASE_ACTIVE,
-                "Tests under way",
-                "{test}",
-                MetricKind.UP_DOWN_COUNTER,
-                NumberPoint({}, run.active),
-            ),
-            metric(
-                semconv.METRIC_LAST_PROGRESS,
-                "When a test was last over, in seconds since the epoch",
-                "s",
-                MetricKind.GAUGE,
-                NumberPoint({}, (run.last_progress or start) / _NANOSECONDS),
-            ),
+        outcomes = [NumberPoint({semconv.OUTCOME: outcome}, count) for outcome, count in self._outcomes.items()]
+        progress = (run.last_progress or start) / _NANOSECONDS
+        numbers: list[tuple[_Number, list[NumberPoint]]] = [
+            (_RESULTS, outcomes),
+            (_ACTIVE, [NumberPoint({}, run.active)]),
+            (_LAST_PROGRESS, [NumberPoint({}, progress)]),
         ]
         if run.collected is not None:
-            found.append(
-                metric(
-                    semconv.METRIC_TESTS_COLLECTED,
-                    "Tests that the run executes",
-                    "{test}",
-                    MetricKind.GAUGE,
-                    NumberPoint({}, run.collected),
-                )
-            )
+            numbers.append((_COLLECTED, [NumberPoint({}, run.collected)]))
+        found = [Metric(*number, start, time, tuple(points)) for number, points in numbers]
         return [*found, *self._histograms(start, time)]
 
     def _histograms(self, start: int, time: int) -> list[Metric]:
