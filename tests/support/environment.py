@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from functools import cache
+from importlib.metadata import entry_points
+
 _TELLTALE = (
     "BAGGAGE",
     "BITBUCKET_",
@@ -24,8 +28,33 @@ _TELLTALE = (
 _OURS = frozenset({"PYTEST_OTLP_BACKENDS", "PYTEST_OTLP_REQUIRE_BACKENDS", "PYTEST_OTLP_SOAK"})
 """Settings of this test suite."""
 
-ADDOPTS = "-p no:anyio -p no:asyncio -p no:flaky -p no:hypothesispytest -p no:randomly"
-"""Plugins that an inner run gets only by naming them (`-p asyncio`): they are slow to import or change every run."""
+_LOADED = (
+    "otlp",
+    "pytest_cov",
+    "pytest_forked",
+    "repeat",
+    "rerunfailures",
+    "socket",
+    "timeout",
+    "xdist",
+    "xdist.looponfail",
+)
+
+
+def without_plugins(loaded: Collection[str]) -> str:
+    """Options that keep out every installed plugin but these; the names are those of their entry points."""
+    return " ".join(f"-p no:{name}" for name in installed_plugins() if name not in loaded)
+
+
+@cache
+def installed_plugins() -> Mapping[str, str]:
+    """The entry points of pytest's plugins, and the versions of their packages."""
+    found = {point.name: point.dist.version if point.dist else "" for point in entry_points(group="pytest11")}
+    return dict(sorted(found.items()))
+
+
+ADDOPTS = without_plugins(_LOADED)
+"""An inner run gets other plugins only by naming them (`-p asyncio`): many are slow to import or change every run."""
 
 
 def is_telltale(name: str) -> bool:

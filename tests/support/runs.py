@@ -282,8 +282,7 @@ class Runner:
 
     def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:
         fixed = {
-            # These two take longer to import than most runs.
-            "PYTEST_ADDOPTS": f"{environment.ADDOPTS} -p no:pytest-bdd -p no:time_machine",
+            "PYTEST_ADDOPTS": environment.ADDOPTS,
             "PY_COLORS": "0",
             "COLUMNS": "100",
             "PYTHONDONTWRITEBYTECODE": "1",
