@@ -61,13 +61,19 @@ class CurrentSpan(trace.Span):
         """Whether there is something to take."""
 
     def get_span_context(self) -> SpanContext:
+        key = self._trace_key()
         return SpanContext(
-            self._trace_id,
+            ids.trace_id(self._run_id, *key) if key else self._trace_id,
             self._span_id(),
             is_remote=False,
             trace_flags=TraceFlags(TraceFlags.SAMPLED),
-            trace_state=self._trace_state,
+            trace_state=None if key else self._trace_state,
         )
+
+    def _trace_key(self) -> tuple[str, ...]:
+        """Of the trace that the test is in; empty for the run's own."""
+        place = self._place
+        return place.plan.key_of(self._worker, place.nodeid, place.attempt) if place.nodeid else ()
 
     def _span_id(self) -> int:
         place = self._place

@@ -168,6 +168,14 @@ class CollectionFinished(NamedTuple):
     deselected: int
 
 
+class TracesSplit(NamedTuple):
+    """The run has more traces than its own (`traces.Plan`)."""
+
+    per: str
+    tests: dict[str, int]
+    """By file."""
+
+
 class TestStarted(NamedTuple):
     """A test (every attempt of it) is about to run."""
 
@@ -218,6 +226,7 @@ Event: TypeAlias = (
     | CollectSkipped
     | TestsCollected
     | CollectionFinished
+    | TracesSplit
     | TestStarted
     | PhasesFinished
     | TestCrashed
@@ -231,6 +240,7 @@ _TAGS: dict[type[Event], str] = {
     CollectSkipped: "skip",
     TestsCollected: "tests",
     CollectionFinished: "coll",
+    TracesSplit: "split",
     TestStarted: "start",
     PhasesFinished: "done",
     TestCrashed: "crash",
@@ -367,6 +377,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "skip": lambda fields: CollectSkipped._make(fields[:5]),
     "tests": lambda fields: TestsCollected._make(fields[:2]),
     "coll": lambda fields: CollectionFinished._make(fields[:4]),
+    "split": lambda fields: TracesSplit._make(fields[:2]),
     "start": _test_started,
     "done": _phases_finished,
     "crash": lambda fields: TestCrashed._make(fields[:4]),

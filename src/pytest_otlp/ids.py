@@ -11,6 +11,8 @@ from hashlib import blake2b
 _PHASES = {"": 0, "setup": 1, "call": 2, "teardown": 3}
 ROOT = "session"
 MARKER = "marker"
+FILE = "tests of a file"
+FILE_ROOT = "root of a file"
 
 
 def test_span_id(run_id: str, worker: str, nodeid: str, attempt: int, phase: str = "") -> int:
@@ -28,6 +30,11 @@ def span_id(run_id: str, kind: str, *parts: str) -> int:
     return _digest(run_id, kind, *parts) | 0xF
 
 
-def _digest(*parts: str) -> int:
+def trace_id(run_id: str, *parts: str) -> int:
+    """The id of a trace beside the run's own (`traces.Plan.key_of`)."""
+    return _digest(run_id, "trace", *parts, size=16)
+
+
+def _digest(*parts: str, size: int = 8) -> int:
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big") or 0x10
+    return int.from_bytes(blake2b(text, digest_size=size).digest(), "big") or 0x10

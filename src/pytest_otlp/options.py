@@ -62,6 +62,11 @@ TRACE_URL = Option(
     "TEMPLATE",
     ("PYTEST_OTEL_TRACE_URL",),
 )
+TRACE_PER = Option(
+    "otel_trace_per",
+    "traces of a run: one for the run, for each file or each test; auto: by file above 2,000 tests (default: auto)",
+    "UNIT",
+)
 DETAIL = Option(
     "otel_detail",
     "spans below a test: tests (none), phases (and fixtures of 1 ms or more), fixtures (all) (default: phases)",
@@ -89,6 +94,7 @@ OPTIONS = (
     RUN_NAME,
     TRACEPARENT,
     TRACE_URL,
+    TRACE_PER,
     DETAIL,
     OUTPUT,
     METRICS,

@@ -38,6 +38,7 @@ class Options(NamedTuple):
     run_name: str
     parent: Parent | None
     trace_url: str
+    trace_per: str
     detail: str
     output: str
     metrics: bool
@@ -104,6 +105,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
         trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local else ""),
+        trace_per=reader.get(options.TRACE_PER, values.parse_trace_per, "auto"),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
         metrics=_signal(reader, options.METRICS, "metrics", endpoint, default=True),

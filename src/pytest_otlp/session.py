@@ -43,6 +43,7 @@ class Session:
         self._run_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
         self._trace_id = options.parent.trace_id if options.parent else os.urandom(16).hex()
         resource, problems = _resource(config, options, self._run_id)
+        self._workers = distributed_to(config)
         self._service = str(resource["service.name"])
         self._notices = (*options.notices, *problems)
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
@@ -65,6 +66,8 @@ class Session:
             run_id=self._run_id,
             trace_state=parent.trace_state if parent else "",
             baggage=os.environ.get("BAGGAGE", "") if parent else "",
+            trace_per=self._options.trace_per,
+            copies=self._workers if self._config.getoption("dist", "no") == "each" else 1,
         )
 
     def _started(self, resource: Attributes) -> SessionStarted:
@@ -80,7 +83,7 @@ class Session:
             suite=self._service,
             resource=resource,
             detail=self._options.detail,
-            workers=distributed_to(self._config),
+            workers=self._workers,
         )
 
     def _start_exporter(self) -> ExporterProcess | None:
@@ -239,8 +242,7 @@ def start(config: pytest.Config, options: Options) -> None:
     if distributed_to(config):
         from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
 
-        each = config.getoption("dist") == "each"
-        register(ControllerHooks(session.recorder, session.settings, session.anchor, each=each), "otlp-xdist")
+        register(ControllerHooks(session.recorder, session.settings, session.anchor), "otlp-xdist")
     else:
         observer = observe(
             config,

@@ -35,6 +35,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 parse_protocol = one_of("grpc", "http/protobuf")
 parse_detail = one_of("tests", "phases", "fixtures")
+parse_trace_per = one_of("auto", "run", "file", "test")
 parse_output = one_of("failed", "all", "none")
 
 

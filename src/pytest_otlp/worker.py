@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_otlp import events
-from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture
+from pytest_otlp import events, traces
+from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture, TracesSplit
 from pytest_otlp.reports import (
     FACTS,
     Facts,
@@ -44,18 +44,22 @@ class Settings(NamedTuple):
     run_id: str
     trace_state: str
     baggage: str
+    trace_per: str
+    copies: int
+    """How often each test runs: on every worker with `--dist=each`."""
 
 
 class Place:
     """What runs at this moment."""
 
-    __slots__ = ("attempt", "nodeid", "phase")
+    __slots__ = ("attempt", "nodeid", "phase", "plan")
 
     def __init__(self) -> None:
         self.nodeid = ""
         """Empty before the first test."""
         self.attempt = 0
         self.phase = ""
+        self.plan = traces.WHOLE
 
 
 class PhaseWatch:
@@ -298,6 +302,23 @@ class CollectionObserver:
         self._tell(events.encode(CollectionFinished(self._worker, self._start, self._now(), self._deselected)))
 
 
+class TracePlanner:
+    """Decides how many traces the run has, as soon as its tests are known."""
+
+    def __init__(self, place: Place, settings: Settings, tell: Callable[[str], None] | None) -> None:
+        """`tell` is None where another process decides for the exporter."""
+        self._place = place
+        self._settings = settings
+        self._tell = tell
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        nodeids = [item.nodeid for item in session.items]
+        self._place.plan = plan = traces.plan(self._settings.trace_per, nodeids, self._settings.copies)
+        if self._tell is not None and not plan.whole:
+            self._tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
+
+
 def observe(
     config: pytest.Config,
     settings: Settings,
@@ -313,6 +334,8 @@ def observe(
     if config.getoption("forked", False):
         register(AttachedFacts(observer), "otlp-forked")
     register(CollectionObserver(tell or observer.process.append, now, worker), "otlp-collection")
+    if settings.trace_per != "run":
+        register(TracePlanner(observer.place, settings, tell), "otlp-traces")
     if settings.detail != "tests":
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
         register(FixtureObserver(observer.fixtures, now, shortest), "otlp-fixtures")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otlp import clock
+from pytest_otlp import clock, events, traces
 from pytest_otlp.clock import Anchor
+from pytest_otlp.events import TracesSplit
 from pytest_otlp.reports import FACTS
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
@@ -23,11 +24,10 @@ INPUT = "otlp"
 class ControllerHooks:
     """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
 
-    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor, *, each: bool) -> None:
-        """`each`: every worker runs every test (`--dist=each`)."""
+    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
         self._recorder = recorder
         self._input = [tuple(settings), tuple(anchor)]
-        self._each = each
+        self._settings = settings
         self._tests: dict[str, int] = {}
 
     @pytest.hookimpl(optionalhook=True)
@@ -38,8 +38,17 @@ class ControllerHooks:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         first = not self._tests
         self._tests[node.gateway.id] = len(ids)
-        if first or self._each:
-            self._recorder.tests_collected(sum(self._tests.values()) if self._each else len(ids))
+        each = self._settings.copies > 1
+        if first or each:
+            self._recorder.tests_collected(sum(self._tests.values()) if each else len(ids))
+        if first:
+            self._tell_traces(ids)
+
+    def _tell_traces(self, ids: Sequence[str]) -> None:
+        """As the workers decide for themselves: all have the same tests."""
+        plan = traces.plan(self._settings.trace_per, ids, self._settings.copies)
+        if not plan.whole:
+            self._recorder.tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._recorder.start_elsewhere(nodeid)

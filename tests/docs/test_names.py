@@ -16,7 +16,18 @@ from support.page import ROOT, Page, names_in
 PAGE = Page("docs/telemetry.md")
 CAPTURED = ROOT / "tests/unit/resource/captured"
 """Environments of real CI jobs."""
-ATTRIBUTES = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Subtest", "Collection", "Exception")
+ATTRIBUTES = (
+    "Resource",
+    "Run",
+    "Marker",
+    "Split runs",
+    "Test",
+    "Phase",
+    "Fixture",
+    "Subtest",
+    "Collection",
+    "Exception",
+)
 SIGNALS = ("TRACES", "METRICS", "LOGS")
 NO_NAMES = {"IN_PROGRESS"}
 """Text constants of `semconv` that are values."""
@@ -80,6 +91,7 @@ def test_options_as_pytest_lists_them(pytester: pytest.Pytester) -> None:
     [
         (options.ENDPOINT, "http://localhost:4318"),
         (options.RUN_NAME, "pytest"),
+        (options.TRACE_PER, "auto"),
         (options.DETAIL, "phases"),
         (options.OUTPUT, "failed"),
         (options.METRICS, "on"),

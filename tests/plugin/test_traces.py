@@ -55,7 +55,8 @@ pytest failure !1 failed
 @pytest.mark.parametrize(
     ("which", "changes", "problem"),
     [
-        ("call", {"trace_id": "other"}, "2 traces"),
+        ("call", {"trace_id": "other"}, "0 roots of the trace other"),
+        ("call", {"trace_id": "other"}, "call is an orphan"),
         ("call", {"span_id": "2"}, "2 spans with the id 2"),
         ("call", {"resource": {}}, "another resource"),
         ("root", {"attributes": {"test.suite.run.status": "in_progress"}}, "0 roots"),

@@ -28,10 +28,12 @@ from pytest_otlp.events import (
     TestCrashed,
     TestsCollected,
     TestStarted,
+    TracesSplit,
 )
 from pytest_otlp.exporter.records import Span
 from pytest_otlp.exporter.run import Final, Run
-from pytest_otlp.exporter.spans import Trace, spans_of
+from pytest_otlp.exporter.spans import spans_of
+from pytest_otlp.exporter.trace import Trace
 
 BEGIN = 1_700_000_000_000_000_000
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -98,6 +100,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(CollectSkipped, texts, texts, times, times, texts),
     st.builds(TestsCollected, times, numbers),
     st.builds(CollectionFinished, texts, times, times, numbers),
+    st.builds(TracesSplit, texts, st.dictionaries(texts, numbers, max_size=3)),
     st.builds(TestStarted, numbers, texts, times, st.none() | cases),
     st.builds(PhasesFinished, numbers, numbers, texts, st.booleans(), tuples_of(phases), st.none() | cases),
     st.builds(TestCrashed, numbers, texts, times, texts),

@@ -18,6 +18,7 @@ ERROR = 2
 _OUTCOME = "pytest.outcome"
 _RUN_STATUS = "test.suite.run.status"
 _CASE_STATUS = "test.case.result.status"
+_COUNT = "pytest.tests.passed"
 _NOT_COUNTED = "passed"
 """What the summary says of no setup and no teardown."""
 
@@ -31,12 +32,26 @@ def is_running_marker(span: ReceivedSpan) -> bool:
 
 
 def _is_marker(span: ReceivedSpan) -> bool:
-    return is_start_marker(span) or is_running_marker(span)
+    return any(kind(span) for kind in (is_start_marker, is_running_marker, is_file_marker, is_test_marker))
+
+
+def is_file(span: ReceivedSpan) -> bool:
+    """Of a run that is more than one trace: with the counts of a file, in the run's trace or as the root of its own."""
+    return _COUNT in span.attributes and _RUN_STATUS not in span.attributes
+
+
+def is_file_marker(span: ReceivedSpan) -> bool:
+    return not span.parent_id and set(span.attributes) == {"test.suite.name"}
+
+
+def is_test_marker(span: ReceivedSpan) -> bool:
+    """Of a test that is the root of its trace."""
+    return not span.parent_id and "test.case.name" in span.attributes and not is_test(span)
 
 
 def _comes_when_slow(span: ReceivedSpan) -> bool:
-    is_file = "code.file.path" in span.attributes and not is_test(span)
-    return is_file and span.status != ERROR and _OUTCOME not in span.attributes
+    of_file = "code.file.path" in span.attributes and not is_test(span) and not is_file(span)
+    return of_file and span.status != ERROR and _OUTCOME not in span.attributes
 
 
 def _is_fixture(span: ReceivedSpan) -> bool:
@@ -82,8 +97,6 @@ def problems(spans: Sequence[ReceivedSpan], parent_id: str = "") -> list[str]:
 
 
 def _identity(spans: Sequence[ReceivedSpan]) -> Iterator[str]:
-    if len(traces := {span.trace_id for span in spans}) != 1:
-        yield f"{len(traces)} traces"
     for span_id, count in Counter(span.span_id for span in spans).items():
         if count > 1:
             yield f"{count} spans with the id {span_id}: {[span.name for span in spans if span.span_id == span_id]}"
@@ -99,15 +112,47 @@ def _shape(spans: Sequence[ReceivedSpan], parent_id: str) -> Iterator[str]:
         yield f"{len(roots)} roots"
     if len(tops) - len(roots) > 1:
         yield f"{len(tops) - len(roots)} markers of the start"
+    yield from _tops(tops, roots, parent_id)
+    known = {(span.trace_id, span.span_id) for span in spans if not is_start_marker(span)}
+    for span in spans:
+        if span not in tops and (span.trace_id, span.parent_id) not in known and not _is_top_beside(span, roots):
+            yield f"{span.name} is an orphan"
+    for root in roots:
+        yield from _traces_beside(root, spans)
+
+
+def _tops(tops: Sequence[ReceivedSpan], roots: Sequence[ReceivedSpan], parent_id: str) -> Iterator[str]:
     for span in tops:
         if span.parent_id != parent_id:
             yield f"{span.name} has the parent {span.parent_id!r}"
         if roots and (span.name != roots[0].name or span.start < roots[0].start):
             yield f"the marker {span.name} does not stand after the root {roots[0].name} with its name"
-    known = {span.span_id for span in spans if not is_start_marker(span)}
+
+
+def _is_top_beside(span: ReceivedSpan, roots: Sequence[ReceivedSpan]) -> bool:
+    """Whether it may stand without a parent, in a trace beside that of the run."""
+    kinds = (is_file, is_file_marker, is_test, is_test_marker)
+    return not span.parent_id and span.trace_id not in {root.trace_id for root in roots} and any(k(span) for k in kinds)
+
+
+def _traces_beside(root: ReceivedSpan, spans: Sequence[ReceivedSpan]) -> Iterator[str]:
+    """One trace a file or a test: one root, which a marker is named after, and a file's is linked both ways."""
+    by_trace = defaultdict(list)
     for span in spans:
-        if span not in tops and span.parent_id not in known:
-            yield f"{span.name} is an orphan"
+        by_trace[span.trace_id].append(span)
+    linked = {(link.trace_id, link.span_id) for span in by_trace.pop(root.trace_id) for link in span.links}
+    own = {(span.trace_id, span.span_id) for span in spans if span.trace_id == root.trace_id}
+    for trace_id, inside in by_trace.items():
+        tops = [span for span in inside if not span.parent_id]
+        tops_over = [span for span in tops if not _is_marker(span)]
+        if len(tops_over) != 1:
+            yield f"{len(tops_over)} roots of the trace {trace_id} of {[span.name for span in inside]}"
+        elif any(span.name != tops_over[0].name or span.start < tops_over[0].start for span in tops):
+            yield f"a marker does not stand after the root {tops_over[0].name} with its name"
+        elif (trace_id, tops_over[0].span_id) not in linked:
+            yield f"no link leads to {tops_over[0].name}"
+        elif is_file(tops_over[0]) and {(link.trace_id, link.span_id) for link in tops_over[0].links} - own:
+            yield f"{tops_over[0].name} does not link back"
 
 
 def _times(spans: Sequence[ReceivedSpan]) -> Iterator[str]:
@@ -129,7 +174,7 @@ def _contents(spans: Sequence[ReceivedSpan]) -> Iterator[str]:
             yield f"{span.name} is of the kind {span.kind}"
         if span.status not in (UNSET, ERROR) or (span.message and span.status != ERROR):
             yield f"{span.name} has the status {span.status} {span.message!r}"
-        if span.links:
+        if any(link.trace_id == span.trace_id for link in span.links) or (span.links and not is_file(span)):
             yield f"{span.name} has links within its trace"
         if is_running_marker(span) and _OUTCOME in span.attributes:
             yield f"{span.name} has a result"

@@ -40,6 +40,7 @@ def test_defaults(options: Resolve) -> None:
         run_name="pytest",
         parent=None,
         trace_url=JAEGER,
+        trace_per="auto",
         detail="phases",
         output="failed",
         metrics=True,

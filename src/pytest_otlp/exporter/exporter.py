@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_otlp import events
-from pytest_otlp.events import SessionStarted, TestsCollected
+from pytest_otlp.events import Event, SessionStarted, TestsCollected, TracesSplit
 from pytest_otlp.exporter import signals
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.markers import Markers
@@ -15,7 +15,8 @@ from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Attributes, Span
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
-from pytest_otlp.exporter.spans import Trace, span_count, spans_of
+from pytest_otlp.exporter.spans import span_count, spans_of
+from pytest_otlp.exporter.trace import Trace
 
 TICK = 0.1
 """s that a finished test's spans wait for company."""
@@ -85,17 +86,24 @@ class Exporter:
         if event is None:
             self.unread += 1
             return
-        if isinstance(event, SessionStarted):
-            self._begin(event)
-        if self._trace is None:
+        trace = self._trace_at(event)
+        if trace is None:
             self.unread += 1
             return
         if self._senders.logs is not None:
-            self._senders.logs.announce(self._trace, event)
+            self._senders.logs.announce(trace, event)
         for final in self.run.apply(event):
-            self._finish(self._trace, final)
+            self._finish(trace, final)
         if self.live and isinstance(event, TestsCollected):
-            self._send_markers(self._trace)
+            self._send_markers(trace)
+
+    def _trace_at(self, event: Event) -> Trace | None:
+        """The run's trace as far as the journal tells; None before its first line."""
+        if isinstance(event, SessionStarted):
+            self._begin(event)
+        elif isinstance(event, TracesSplit) and self._trace is not None:
+            self._trace = self._trace.split(event)
+        return self._trace
 
     def _begin(self, session: SessionStarted) -> None:
         self._trace = Trace.of(session)
@@ -130,6 +138,8 @@ class Exporter:
     def flush(self) -> None:
         self._flushed = time.monotonic()
         pending, self._pending = self._pending, []
+        if pending and self.live and self.run.files is not None and self._trace is not None:
+            self._send_markers(self._trace)
         if pending:
             self._senders.traces.offer(self._resource, pending)
         if self._senders.logs is not None:

@@ -8,7 +8,7 @@ from pytest_otlp import semconv
 from pytest_otlp.events import Event, SessionStarted, TestStarted
 from pytest_otlp.exporter.records import AttributeValue, LogRecord
 from pytest_otlp.exporter.run import Attempt, Final, SessionClosed
-from pytest_otlp.exporter.spans import Trace, test_id
+from pytest_otlp.exporter.trace import Trace, test_id
 
 INFO = 9
 ERROR = 17
@@ -32,7 +32,8 @@ def _case_started(trace: Trace, event: TestStarted) -> LogRecord:
     if event.case is not None:
         attributes[semconv.SUITE_NAME] = event.case.suite
     own_id = test_id(trace.session, "", event.nodeid, 1) if not trace.session.workers else b""
-    return _record(trace, event.time, semconv.EVENT_CASE_STARTED, INFO, f"{event.nodeid} started", attributes, own_id)
+    own = trace.of_test("", event.nodeid, 1)
+    return _record(own, event.time, semconv.EVENT_CASE_STARTED, INFO, f"{event.nodeid} started", attributes, own_id)
 
 
 def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
@@ -65,9 +66,10 @@ def _case_finished(trace: Trace, attempt: Attempt) -> LogRecord:
     if attempt.failure is not None and attempt.failure.type:
         attributes[semconv.ERROR_TYPE] = attempt.failure.type
     severity = ERROR if status in ("fail", "error") else INFO
+    own = trace.of_test(attempt.worker, attempt.nodeid, attempt.number)
     own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number)
     body = f"{attempt.nodeid} {attempt.outcome}"
-    return _record(trace, attempt.end, semconv.EVENT_CASE_FINISHED, severity, body, attributes, own_id)
+    return _record(own, attempt.end, semconv.EVENT_CASE_FINISHED, severity, body, attributes, own_id)
 
 
 def _record(

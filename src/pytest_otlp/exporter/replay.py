@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 from pytest_otlp import events
 from pytest_otlp.endpoints import Endpoint
-from pytest_otlp.events import SessionStarted
+from pytest_otlp.events import SessionStarted, TracesSplit
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import BusyError, Progress
 from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.run import Run
-from pytest_otlp.exporter.spans import Trace, span_count
+from pytest_otlp.exporter.spans import span_count
+from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import JournalReader
 from pytest_otlp.resource import detect
@@ -56,6 +57,8 @@ def _survey(path: Path) -> _Kept:
             if event.version > events.VERSION:
                 return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
             trace = Trace.of(event)
+        elif isinstance(event, TracesSplit) and trace is not None:
+            trace = trace.split(event)
         if trace is not None:
             spans += sum(span_count(trace, final) for final in run.apply(event))
     if trace is None:

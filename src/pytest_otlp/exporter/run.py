@@ -25,10 +25,12 @@ from pytest_otlp.events import (
     TestCrashed,
     TestsCollected,
     TestStarted,
+    TracesSplit,
 )
+from pytest_otlp.exporter.files import AttemptOver, FileFinished, Files
+from pytest_otlp.exporter.trace import SHORTEST
+from pytest_otlp.traces import Plan
 
-SHORTEST = 1_024
-"""ns: Jaeger flags shorter spans, and its page can show no less."""
 _BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
 """What a test is called whose phases were counted differently: the first of these among them."""
 
@@ -74,7 +76,9 @@ class SessionClosed(NamedTuple):
     warnings: int
 
 
-Final: TypeAlias = Attempt | FileCollected | CollectFailed | CollectSkipped | CollectionFinished | SessionClosed
+Final: TypeAlias = (
+    Attempt | FileCollected | CollectFailed | CollectSkipped | CollectionFinished | FileFinished | SessionClosed
+)
 
 
 class _Open:
@@ -103,6 +107,8 @@ class Run:
         self.collected: int | None = None
         self.closed = False
         self.last_progress = 0
+        self.files: Files | None = None
+        """None where the run is one trace."""
         self._deselected: dict[str, int] = {}
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
@@ -114,6 +120,7 @@ class Run:
             CollectSkipped: self._collect_skipped,
             TestsCollected: self._tests_collected,
             CollectionFinished: self._collection_finished,
+            TracesSplit: self._split,
             TestStarted: self._test_started,
             PhasesFinished: self._phases,
             TestCrashed: self._crashed,
@@ -140,6 +147,10 @@ class Run:
         self.counts["skipped"] += 1
         return self._collecting(event)
 
+    def _split(self, event: TracesSplit) -> Iterable[Final]:
+        self.files = Files(Plan(event.per, event.tests))
+        return ()
+
     def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
         self._deselected[event.worker] = event.deselected
         known = self._unfinished.pop(event.worker, event)
@@ -149,7 +160,7 @@ class Run:
 
     def _test_started(self, event: TestStarted) -> Iterable[Final]:
         self._open[event.key] = _Open(event)
-        return ()
+        return self.files.begin(event.nodeid, event.time) if self.files is not None else ()
 
     @property
     def running(self) -> Iterable[RunningTest]:
@@ -166,7 +177,7 @@ class Run:
         if self.closed or self.session is None:
             self.closed = True
             return ()
-        return [*self._interrupt_all(time), *self._unfinished.values(), self._close(time, None, "aborted", None, 0)]
+        return self._ended(time, None, "aborted", None, 0)
 
     def _collecting(self, event: FileCollected | CollectFailed | CollectSkipped) -> Iterable[Final]:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
@@ -185,8 +196,7 @@ class Run:
         test.worker, test.number = event.worker, event.attempt
         test.case = test.case or event.case
         test.phases += event.phases
-        for phase in event.phases:
-            self._count(phase.category, *(subtest.category for subtest in phase.subtests))
+        self.counts += _categories(event.phases)
         if not event.last:
             return ()
         attempt = self._attempt(test)
@@ -195,11 +205,6 @@ class Run:
         else:
             del self._open[event.key]
         return (attempt,)
-
-    def _count(self, *categories: str) -> None:
-        for category in categories:
-            if category:
-                self.counts[category] += 1
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
@@ -221,6 +226,9 @@ class Run:
         self.last_progress = max(self.last_progress, end)
         # What begins at the very end of a phase is still drawn as long as the shortest.
         self._latest = max([self._latest, end, start + SHORTEST, *(phase.end + SHORTEST for phase in test.phases)])
+        if self.files is not None:
+            categories = _categories(test.phases) + Counter(["failed"] if outcome == "crashed" else ())
+            self.files.end(AttemptOver(test.nodeid, test.worker, test.number, start, end, outcome, categories))
         return Attempt(
             nodeid=test.nodeid,
             worker=test.worker,
@@ -253,20 +261,15 @@ class Run:
         return [self._cut_short(test, time, "interrupted", None) for test in tests.values() if _began(test)]
 
     def _finished(self, event: SessionFinished) -> Iterable[Final]:
-        interrupted = self._interrupt_all(event.time)
-        status = status_of(event.exit_code)
-        collections = self._unfinished.values()
-        return [
-            *interrupted,
-            *collections,
-            self._close(event.time, event.exit_code, status, event.failure, event.warnings),
-        ]
+        return self._ended(event.time, event.exit_code, status_of(event.exit_code), event.failure, event.warnings)
 
-    def _close(
+    def _ended(
         self, time: int, exit_code: int | None, status: str, failure: Failure | None, warnings: int
-    ) -> SessionClosed:
+    ) -> Iterable[Final]:
         self.closed = True
-        return SessionClosed(
+        interrupted = self._interrupt_all(time)
+        files = self.files.close() if self.files is not None else ()
+        closed = SessionClosed(
             end=max(time, self._latest),
             exit_code=exit_code,
             status=status,
@@ -276,6 +279,13 @@ class Run:
             deselected=max(self._deselected.values(), default=0),
             warnings=warnings,
         )
+        return [*interrupted, *self._unfinished.values(), *files, closed]
+
+
+def _categories(phases: Iterable[Phase]) -> Counter[str]:
+    """How often pytest's summary counts them under what."""
+    words = [word for phase in phases for word in (phase.category, *(subtest.category for subtest in phase.subtests))]
+    return Counter(filter(None, words))
 
 
 def _began(test: _Open) -> bool:

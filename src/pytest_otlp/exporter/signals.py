@@ -8,7 +8,7 @@ from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.metrics import Tally
 from pytest_otlp.exporter.records import Attributes, LogRecord
 from pytest_otlp.exporter.run import Final, Run
-from pytest_otlp.exporter.spans import Trace
+from pytest_otlp.exporter.trace import Trace
 
 
 class MetricsSignal:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any
 
 from pytest_otlp import ids, semconv
 from pytest_otlp.events import (
@@ -21,75 +21,28 @@ from pytest_otlp.events import (
     SessionStarted,
     Subtest,
 )
+from pytest_otlp.exporter import file_spans
+from pytest_otlp.exporter.files import FileFinished
 from pytest_otlp.exporter.records import Attributes, AttributeValue, Span, SpanEvent
-from pytest_otlp.exporter.run import SHORTEST, Attempt, Final, RunningTest, SessionClosed
+from pytest_otlp.exporter.run import Attempt, Final, RunningTest, SessionClosed
+from pytest_otlp.exporter.trace import SHORTEST, Trace, phase_id, span_id, test_id
 
-_GRAIN = ~0xFF
-"""Times are given to 256 ns: the bits below are noise of reading the clock, and would be a tenth of what is sent."""
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
-_SPAN_ID_BYTES = 8
-
-
-class Trace(NamedTuple):
-    """What all spans of a run share."""
-
-    session: SessionStarted
-    trace_id: bytes
-    root_id: bytes
-
-    @classmethod
-    def of(cls, session: SessionStarted) -> Trace:
-        return cls(session, bytes.fromhex(session.trace_id), span_id(session, ids.ROOT))
-
-    def span(
-        self,
-        own_id: bytes,
-        parent_id: bytes,
-        name: str,
-        times: tuple[int, int],
-        attributes: Attributes,
-        error: str | None = None,
-        events: Sequence[SpanEvent] = (),
-    ) -> Span:
-        start, end = times[0] & _GRAIN, times[1] & _GRAIN
-        return Span(
-            self.trace_id,
-            own_id,
-            parent_id,
-            name,
-            start,
-            max(end, start + SHORTEST),
-            attributes,
-            error,
-            events,
-            (),
-            self.session.trace_state,
-        )
-
-
-def span_id(session: SessionStarted, kind: str, *parts: str) -> bytes:
-    return ids.span_id(session.run_id, kind, *parts).to_bytes(_SPAN_ID_BYTES, "big")
 
 
 def spans_of(trace: Trace, final: Final) -> list[Span]:
     """The spans that are final with this part of the run."""
-    match final:
-        case Attempt():
-            return _attempt(trace, final)
-        case FileCollected():
-            return [_file(trace, final)]
-        case CollectFailed():
-            return [_collect_failed(trace, final)]
-        case CollectSkipped():
-            return [_collect_skipped(trace, final)]
-        case CollectionFinished():
-            return [_collection(trace, final)]
-        case SessionClosed():
-            return [_root(trace, final)]
+    if isinstance(final, Attempt):
+        return _attempt(trace.of_test(final.worker, final.nodeid, final.number), final)
+    if isinstance(final, FileFinished):
+        return file_spans.spans_of(trace, final)
+    return [_SPANS[type(final)](trace, final)]
 
 
 def span_count(trace: Trace, final: Final) -> int:
     """`len(spans_of(trace, final))`, without making them."""
+    if isinstance(final, FileFinished):
+        return file_spans.span_count(trace, final)
     if not isinstance(final, Attempt) or trace.session.detail == "tests":
         return 1
     return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) for phase in final.phases)
@@ -115,24 +68,20 @@ def marker(trace: Trace, tests: int | None) -> Span:
 def running_marker(trace: Trace, test: RunningTest) -> Span:
     """The marker of a test that takes long: a child of its span to come, without a result that a query would count."""
     own_id = span_id(trace.session, ids.MARKER, test.worker, test.nodeid, str(test.number))
-    parent = test_id(trace.session, test.worker, test.nodeid, test.number)
     attributes: dict[str, AttributeValue] = {semconv.CASE_NAME: test.nodeid}
     if test.worker:
         attributes[semconv.WORKER] = test.worker
-    return trace.span(own_id, parent, f"{test.nodeid} running", (test.start, test.start + SHORTEST), attributes)
+    parent = test_id(trace.session, test.worker, test.nodeid, test.number)
+    name, start = f"{test.nodeid} running", test.start
+    trace = trace.of_test(test.worker, test.nodeid, test.number)
+    if not trace.root_id:
+        # The test is its trace's root: as the run's marker, under the same name beside it.
+        parent, name, start = b"", test.nodeid, test.start + SHORTEST
+    return trace.span(own_id, parent, name, (start, start + SHORTEST), attributes)
 
 
 def _parent_of_run(session: SessionStarted) -> bytes:
     return bytes.fromhex(session.parent_id)
-
-
-def test_id(session: SessionStarted, worker: str, nodeid: str, attempt: int) -> bytes:
-    return ids.test_span_id(session.run_id, worker, nodeid, attempt).to_bytes(_SPAN_ID_BYTES, "big")
-
-
-def phase_id(test: bytes, phase: str) -> bytes:
-    """The id of a phase from its test's."""
-    return ids.phase_span_id(int.from_bytes(test, "big"), phase).to_bytes(_SPAN_ID_BYTES, "big")
 
 
 def _root(trace: Trace, closed: SessionClosed) -> Span:
@@ -142,8 +91,7 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
         semconv.SUITE_RUN_STATUS: closed.status,
         semconv.TESTS_COLLECTED: closed.collected,
         semconv.TESTS_DESELECTED: closed.deselected,
-        **{semconv.TESTS + category: 0 for category in semconv.SUMMARY_CATEGORIES},
-        **{semconv.TESTS + category.replace(" ", "_"): count for category, count in closed.counts.items()},
+        **file_spans.counts_of(closed.counts),
         semconv.WARNINGS: closed.warnings,
     }
     if closed.exit_code is not None:
@@ -388,3 +336,12 @@ def _exception_events(failure: Failure | None, time: int) -> tuple[SpanEvent, ..
         semconv.EXCEPTION_STACKTRACE: failure.stacktrace,
     }
     return (SpanEvent(semconv.EXCEPTION_EVENT, time, {name: text for name, text in attributes.items() if text}),)
+
+
+_SPANS: dict[type, Callable[[Trace, Any], Span]] = {
+    FileCollected: _file,
+    CollectFailed: _collect_failed,
+    CollectSkipped: _collect_skipped,
+    CollectionFinished: _collection,
+    SessionClosed: _root,
+}

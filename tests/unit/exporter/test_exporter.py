@@ -18,7 +18,7 @@ from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import LogRecord, Metric, NumberPoint, Signal, Span
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
-from pytest_otlp.exporter.spans import Trace
+from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.exporter.transport import Answer, Verdict
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of, spans_from

@@ -9,7 +9,8 @@ from pytest_otlp.events import Case, Failure, Phase, PhasesFinished, SessionFini
 from pytest_otlp.exporter import logs
 from pytest_otlp.exporter.records import LogRecord
 from pytest_otlp.exporter.run import Run
-from pytest_otlp.exporter.spans import Trace, spans_of
+from pytest_otlp.exporter.spans import spans_of
+from pytest_otlp.exporter.trace import Trace
 from support.model import BEGIN, a_session, a_test
 
 CASE = Case("a.py", 1, "t", "a.py")

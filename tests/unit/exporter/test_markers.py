@@ -4,7 +4,7 @@ from pytest_otlp import events
 from pytest_otlp.events import Phase, PhasesFinished, SessionFinished, SessionStarted
 from pytest_otlp.exporter.markers import LONG_COLLECTION, LONG_TEST, Markers
 from pytest_otlp.exporter.run import Run
-from pytest_otlp.exporter.spans import Trace
+from pytest_otlp.exporter.trace import Trace
 from support.model import BEGIN, a_session, a_test, finals_of
 
 

@@ -26,7 +26,8 @@ from pytest_otlp.events import (
 )
 from pytest_otlp.exporter.records import Span, SpanEvent
 from pytest_otlp.exporter.run import Run, RunningTest
-from pytest_otlp.exporter.spans import Trace, marker, running_marker, span_count, spans_of
+from pytest_otlp.exporter.spans import marker, running_marker, span_count, spans_of
+from pytest_otlp.exporter.trace import Trace
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of, problems, spans_from
 
