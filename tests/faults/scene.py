@@ -18,6 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import pytest
+
 from support import traces
 from support.otlp_server import OtlpServer, Request
 from support.received import ReceivedSpan
@@ -28,6 +30,10 @@ Suite = str | Mapping[str, str]
 DEADLINE = 40.0
 """s after which a run counts as hung: an idle machine needs 1 to 7."""
 REPLAY_DEADLINE = 60.0
+SOAK = (
+    pytest.mark.soak,
+    pytest.mark.skipif(not os.environ.get("PYTEST_OTLP_SOAK"), reason="takes its time"),
+)
 _LINE = re.compile(
     r"^otlp: (?P<tests>\d+) tests?, (?:(?P<delivered>\d+) of )?(?P<produced>\d+) spans? delivered to "
     r"(?P<target>[^\s,;]+)(?:, (?P<rejected>\d+) rejected)?(?:, (?P<kept>\d+) kept)?"

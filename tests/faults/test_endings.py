@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from pathlib import Path
@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from faults.scene import Ended, Live, Protocol, Scene, check_delivered, replay, whole
+from pytest_otlp.exporter.progress import Progress
 from support import traces
-from support.otlp_server import OtlpServer
+from support.otlp_server import OtlpServer, Reply, Request
 from support.received import ReceivedSpan
 from support.runs import Run
 
@@ -71,9 +72,13 @@ def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Ru
 
 
 def wait_for(path: Path) -> None:
+    wait_until(path.exists, f"{path} is there")
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
+    while not holds():
+        assert time.monotonic() < deadline, f"it never came that {what}"
         time.sleep(0.01)
 
 
@@ -383,10 +388,7 @@ def exporter_of(live: Live) -> int:
 
 
 def wait_for_end_of(pid: int) -> None:
-    deadline = time.monotonic() + 30
-    while not has_ended(pid):
-        assert time.monotonic() < deadline, "it goes on"
-        time.sleep(0.01)
+    wait_until(lambda: has_ended(pid), "the process has ended")
 
 
 def has_ended(pid: int) -> bool:
@@ -424,6 +426,48 @@ def test_21_the_exporter_is_killed(scene: Scene, workers: tuple[str, ...], numbe
     run = whole(ended_with(ended, []), list(arrived.values()))
     assert len(run.tests) == 8
     assert ended.journals == []
+
+
+IN_TWO_PARTS = """
+import pathlib, time
+
+def wait_for(name):
+    while not pathlib.Path(name).exists():
+        time.sleep(0.01)
+
+def test_a(): pass
+def test_b(): wait_for("go1")
+def test_c(): pass
+def test_d(): wait_for("go2")
+"""
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_21_what_was_acknowledged_is_not_sent_again(scene: Scene, protocol: Protocol) -> None:
+    """The exporter is killed while an earlier payload is without an answer."""
+
+    def behaviour(request: Request) -> Reply:
+        return Reply(silent=any(span.name.endswith("test_a") for span in request.spans))
+
+    with (
+        OtlpServer(protocol, behaviour=behaviour) as server,
+        scene.live(IN_TWO_PARTS, server, protocol=protocol, exit_timeout=1) as live,
+    ):
+        server.wait_for(lambda server: any(request.reply.silent for request in server.requests), 30)
+        (live.folder / "go1").touch()
+        server.wait_for(lambda server: any(span.name.endswith("test_c") for span in server.spans()), 30)
+        taken = [span for span in server.spans() if not traces.is_marker(span)]
+        (journal,) = live.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+        wait_until(lambda: Progress.settled_of(journal) == len(taken), "the answers are noted")
+        os.kill(exporter := exporter_of(live), signal.SIGKILL)
+        wait_for_end_of(exporter)
+        (live.folder / "go2").touch()
+        ended = live.ended(None)
+    with OtlpServer(protocol) as later:
+        assert replay(ended.journal, later.endpoint, protocol).exit_code == 0
+    assert not {span.span_id for span in taken} & {span.span_id for span in later.spans()}
+    run = whole(ended_with(ended, taken), later.spans())
+    assert len(run.tests) == 4
 
 
 def ended_with(ended: Ended, spans: list[ReceivedSpan]) -> Ended:

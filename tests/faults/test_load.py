@@ -8,31 +8,51 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import DEADLINE, Scene, _line_in, delivered_later, free_port, passing, sent_once
-from pytest_otlp.exporter import room
+from faults.scene import SOAK, Protocol, Scene, check_delivered, delivered_later, free_port, passing, sent_once
+from pytest_otlp.exporter import retention
 from pytest_otlp.exporter.progress import Progress
-from support.otlp_server import OtlpServer, slow
+from support.otlp_server import OtlpServer, Reply, Request, slow
 
 # 11
 
 
-def test_11_a_server_that_takes_half_a_second_a_batch(scene: Scene) -> None:
-    suite = passing(2000)
-    with (
-        OtlpServer(behaviour=slow(0.5)) as server,
-        scene.live(suite, server, "--otel-metrics=off") as live,
-    ):
-        _, out, _ = live.process.wait(DEADLINE)
-        line = _line_in(out)
-        assert line is not None, out
-        # The server would take the last request, but nobody waits for its word: it is kept.
-        answered = server.spans()[: line.delivered]
-        ended = live.ended(scene.without(suite), spans=lambda: answered)
-        assert len(server.spans()) - len(answered) <= 512
+@pytest.mark.parametrize(
+    ("tests", "workers", "protocol"),
+    [
+        (500, (), "http"),
+        (500, (), "grpc"),
+        (500, ("-n2",), "http"),
+        pytest.param(8000, (), "http", marks=SOAK),
+        pytest.param(8000, ("-n2",), "grpc", marks=SOAK),
+    ],
+    indirect=["workers"],
+)
+def test_11_a_server_that_takes_half_a_second_a_batch(
+    scene: Scene, tests: int, workers: tuple[str, ...], protocol: Protocol
+) -> None:
+    with OtlpServer(protocol, behaviour=slow(0.5)) as server:
+        ended = scene.run(passing(tests), server, *workers, protocol=protocol)
         assert sent_once(server)
-    assert ended.counts.tests == 2000
+    assert len(check_delivered(ended).tests) == tests
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_11_some_are_answered_and_others_are_not(scene: Scene, protocol: Protocol) -> None:
+    """What was taken is never sent again, in whatever order it was."""
+    suite = passing(600)
+
+    def behaviour(request: Request) -> Reply:
+        return Reply(silent=request.number % 3 == 1)
+
+    with OtlpServer(protocol, behaviour=behaviour) as server:
+        ended = scene.run(suite, server, "--otel-metrics=off", protocol=protocol, exit_timeout=2)
+    taken: set[str] = set()
+    for request in server.requests:
+        ids = {span.span_id for span in request.spans}
+        assert not ids & taken
+        taken |= ids if request.taken else set()
     assert 0 < ended.counts.delivered < ended.counts.produced
-    assert len(delivered_later(ended).tests) == 2000
+    assert len(delivered_later(ended, protocol).tests) == 600
 
 
 # 15
@@ -97,7 +117,7 @@ def test_15_no_more_goes_than_has_to(tmp_path: Path, limit: int, left: list[str]
     for hours, name in enumerate("cba"):
         kept(tmp_path, name, 100, hours + 1)
     (tmp_path / "notes.txt").write_text("x" * 1000)
-    told = room.make_room(own, limit)
+    told = retention.make_room(own, limit)
     assert [text.partition(",")[0] for text in told] == list(filter(None, [notice]))
     assert sorted(path.stem for path in tmp_path.glob("*.jsonl")) == left
     assert sorted(path.stem for path in tmp_path.glob("*.sent")) == left
@@ -106,5 +126,5 @@ def test_15_no_more_goes_than_has_to(tmp_path: Path, limit: int, left: list[str]
 
 def test_15_a_run_that_is_starting_keeps_its_journal(tmp_path: Path) -> None:
     own, new = kept(tmp_path, "own", 100, 0), kept(tmp_path, "new", 100, 0.001)
-    assert room.make_room(own, 1) == ()
+    assert retention.make_room(own, 1) == ()
     assert new.exists()

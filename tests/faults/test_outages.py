@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from faults.scene import (
+    SOAK,
     Live,
     Protocol,
     Scene,
@@ -26,10 +26,6 @@ from support.otlp_server import SILENT, OtlpServer, Reply, Request, always, in_o
 from support.raw_server import raw_server, resetting
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["http", "grpc"])
-SOAK = (
-    pytest.mark.soak,
-    pytest.mark.skipif(not os.environ.get("PYTEST_OTLP_SOAK"), reason="takes its time"),
-)
 # Thirty tests before, during and after: each third waits until it may run.
 SUITE = """
 import pathlib, time

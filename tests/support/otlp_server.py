@@ -110,6 +110,8 @@ class Reply:
     trailers: tuple[tuple[str, str | bytes], ...] = ()
     delay: float = 0.0
     """Seconds before anything is answered."""
+    until: threading.Event | None = None
+    """Nothing is answered before it is set."""
     head_pause: float = 0.0
     """Seconds between two bytes of the head (HTTP)."""
     body_pause: float = 0.0
@@ -355,6 +357,13 @@ class OtlpServer:
             self._changed.notify_all()
         return reply
 
+    def hold(self, reply: Reply) -> bool:
+        """Waits until it is to be answered; returns True where the server is stopped meanwhile."""
+        while reply.until and not reply.until.wait(0.01):
+            if self._stopping.is_set():
+                return True
+        return self.pause(threading.TIMEOUT_MAX if reply.silent else reply.delay)
+
     def pause(self, seconds: float) -> bool:
         """Waits; returns True where the server is stopped meanwhile."""
         return self._stopping.wait(seconds)
@@ -451,7 +460,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(reply)
 
     def _reply(self, reply: Reply) -> None:
-        if self.server.otlp.pause(reply.delay) or (reply.silent and self.server.otlp.pause(threading.TIMEOUT_MAX)):
+        if self.server.otlp.hold(reply):
             raise _Stopped
         headers = {"Content-Type": "application/x-protobuf", "Content-Length": str(len(reply.body)), **reply.headers}
         lines = [f"HTTP/1.1 {reply.status} Said", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
@@ -487,7 +496,8 @@ def _checked(signal: SignalName, body: bytes, reply: Reply) -> Reply:
 
 def _start_grpc(otlp: OtlpServer) -> tuple[int, Callable[[], None]]:
     server = grpc.server(
-        ThreadPoolExecutor(8, thread_name_prefix="otlp-grpc"),
+        # Enough for all that a client has under way at a server that answers late.
+        ThreadPoolExecutor(64, thread_name_prefix="otlp-grpc"),
         options=[("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", 4 * 1024 * 1024)],
     )
     for signal, service in _SERVICES.items():
@@ -515,7 +525,7 @@ def _grpc_method(otlp: OtlpServer, signal: SignalName) -> Callable[[bytes, grpc.
     def export(body: bytes, context: grpc.ServicerContext) -> bytes:
         headers = {key: str(value) for key, value in context.invocation_metadata()}
         reply = _checked(signal, body, otlp.received(signal, headers, body, len(body)))
-        otlp.pause(threading.TIMEOUT_MAX if reply.silent else reply.delay)
+        otlp.hold(reply)
         context.set_trailing_metadata(reply.trailers)
         if reply.code is not grpc.StatusCode.OK:
             context.abort(reply.code, reply.details)

@@ -43,7 +43,8 @@ Reply: TypeAlias = Answer | Callable[[float], Answer]
 class ScriptedTransport:
     """Gives one answer after the other to the requests of all signals; the last one stays.
 
-    A payload holds at most `size` records. A record of which `unencodable` says so is set aside.
+    A payload holds at most `size` records. A record of which `unencodable` says so is set aside. Unless `one_by_one`,
+    it is the beginning of a request that decides on its reply, and `sent` is in the order of the answers.
     """
 
     target = "scripted:1"
@@ -53,13 +54,15 @@ class ScriptedTransport:
         *replies: Reply,
         size: int = 1,
         unencodable: Callable[[Record], bool] = lambda _: False,
+        one_by_one: bool = True,
     ) -> None:
         self.replies = list(replies) or [ACCEPTED]
         self.sent: list[Sent] = []
         self.encoded = 0
+        self.one_by_one = one_by_one
         self._size = size
         self._unencodable = unencodable
-        self._began = 0
+        self.began = 0
         self._changed = threading.Condition()
 
     def encode(self, _signal: Signal, _resource: Attributes, records: Sequence[Record]) -> Encoded:
@@ -84,8 +87,8 @@ class ScriptedTransport:
 
     def send(self, signal: Signal, payload: Payload, timeout: float) -> Answer:
         with self._changed:
-            reply = self.replies[min(self._began, len(self.replies) - 1)]
-            self._began += 1
+            reply = self.replies[min(self.began, len(self.replies) - 1)]
+            self.began += 1
             self._changed.notify_all()
         answer = reply if isinstance(reply, Answer) else reply(timeout)
         with self._changed:
@@ -98,7 +101,7 @@ class ScriptedTransport:
 
     def wait_until_sending(self, requests: int) -> None:
         """Until so many requests have begun."""
-        self._wait(lambda: self._began >= requests)
+        self._wait(lambda: self.began >= requests)
 
     def wait_for(self, requests: int) -> None:
         """Until so many requests are answered."""
@@ -106,7 +109,7 @@ class ScriptedTransport:
 
     def _wait(self, predicate: Callable[[], bool]) -> None:
         with self._changed:
-            assert self._changed.wait_for(predicate, 30), f"{self._began} begun, answered: {self.sent}"
+            assert self._changed.wait_for(predicate, 30), f"{self.began} begun, answered: {self.sent}"
 
     def taken(self, signal: Signal = Signal.TRACES) -> list[Record]:
         """The records that were accepted, in order."""

@@ -31,7 +31,7 @@ def is_running_marker(span: ReceivedSpan) -> bool:
     return span.name.endswith(" running") and _CASE_STATUS not in span.attributes
 
 
-def _is_marker(span: ReceivedSpan) -> bool:
+def is_marker(span: ReceivedSpan) -> bool:
     return any(kind(span) for kind in (is_start_marker, is_running_marker, is_file_marker, is_test_marker))
 
 
@@ -144,7 +144,7 @@ def _traces_beside(root: ReceivedSpan, spans: Sequence[ReceivedSpan]) -> Iterato
     own = {(span.trace_id, span.span_id) for span in spans if span.trace_id == root.trace_id}
     for trace_id, inside in by_trace.items():
         tops = [span for span in inside if not span.parent_id]
-        tops_over = [span for span in tops if not _is_marker(span)]
+        tops_over = [span for span in tops if not is_marker(span)]
         if len(tops_over) != 1:
             yield f"{len(tops_over)} roots of the trace {trace_id} of {[span.name for span in inside]}"
         elif any(span.name != tops_over[0].name or span.start < tops_over[0].start for span in tops):
@@ -213,7 +213,7 @@ def tree(spans: Sequence[ReceivedSpan], *show: str, by_name: bool = False, fixtu
     below = children_of(
         span
         for span in spans
-        if not _is_marker(span) and ((fixtures and _is_fixture(span)) or not _comes_when_slow(span))
+        if not is_marker(span) and ((fixtures and _is_fixture(span)) or not _comes_when_slow(span))
     )
     writer = _Writer(below, show, by_name=by_name)
     return "\n".join(writer.lines(root_of(spans), 0, ""))

@@ -84,7 +84,7 @@ def test_only_what_is_not_settled(project: Path, server: OtlpServer, capsys: pyt
     path = leave(project, "1")
     progress = Progress(path)
     progress.begin({"service.name": "as it was"})
-    progress.settle(4)
+    progress.settle(0, 4)
     progress.close()
     assert replay(server) == 0
     assert capsys.readouterr().out == f"{path}: 1 spans delivered to 127.0.0.1:{server.port}\n"
@@ -106,7 +106,7 @@ def test_a_run_that_was_killed(project: Path, server: OtlpServer) -> None:
 def test_list(project: Path, server: OtlpServer, capsys: pytest.CaptureFixture[str]) -> None:
     path = leave(project, "1", tests=3)
     progress = Progress(path)
-    progress.settle(4)
+    progress.settle(0, 4)
     progress.close()
     assert replay(server, "--list") == 0
     line = capsys.readouterr().out.strip()

@@ -14,6 +14,8 @@ from pytest_otlp.exporter.tree import render
 class ConsoleTransport:
     """Writes spans as a tree; other signals are taken and not shown."""
 
+    one_by_one = True
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Delivery: one way out a signal, with its queue, its retries, its deadline and its counts.
+"""Delivery: one way out a signal, with its queue, its requests under way, its retries, its deadline and its counts.
 
 What is offered is either delivered, rejected by the endpoint, or kept: nothing is dropped. A queue is short; while it
 is full its owner reads the journal later, so memory is bounded by a few payloads however slow the endpoint is.
@@ -6,24 +6,23 @@ is full its owner reads the journal later, so memory is bounded by a few payload
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
 from typing import NamedTuple
 
+from pytest_otlp.exporter.pace import Pace
 from pytest_otlp.exporter.records import Attributes, Record, Signal
 from pytest_otlp.exporter.transport import Answer, Payload, Transport, Verdict
 
-QUEUE_LENGTH = 8
+QUEUE_LENGTH = 4
 """Payloads (of at most 512 spans and 3.75 MiB) that wait for an endpoint."""
-FIRST_BACKOFF = 0.1
-LAST_BACKOFF = 2.0
-"""s; short, since a run's end must not find us asleep while the endpoint is back."""
-_DOUBLINGS = 10
-CLOSING_CONNECT = 1.0
-"""s that a send after the run's end may take where the endpoint did not answer before."""
+MOST_UNDER_WAY = 8
+"""Requests that a slow endpoint has at a time."""
+MOST_AT_THE_END = 16
+"""The same after the run's end, when there is no second chance."""
 
 
 class Counts(NamedTuple):
@@ -32,31 +31,43 @@ class Counts(NamedTuple):
     delivered: int = 0
     rejected: int = 0
     settled: int = 0
-    """Input records that need no second sending. The others that were offered are kept."""
+    """Input records with a place that need no second sending. The others that were offered are kept."""
+
+
+class _Item(NamedTuple):
+    """A payload on its way; items are sent in their order, and may be answered in any."""
+
+    number: int
+    payload: Payload
+    place: int | None
 
 
 class Sender:
-    """Sends the payloads of one signal, in order, from a thread of its own."""
+    """Sends the payloads of one signal, from threads of its own."""
 
     def __init__(
         self,
         signal: Signal,
         transport: Transport,
         timeout: float,
-        settled: Callable[[int], None] = lambda _consumed: None,
+        settled: Callable[[int, int], None] = lambda _first, _end: None,
+        most_under_way: int = MOST_UNDER_WAY,
     ) -> None:
-        """`timeout`: s for one request. `settled` is told, in the sending thread, of each payload that needs no
-        second sending, as the number of input records it stood for.
+        """`timeout`: s for one request. `settled` is told at once of each payload that needs no second sending, as the
+        places of its records, from the first to the one after the last.
         """
         self._signal = signal
         self._transport = transport
-        self._timeout = timeout
         self._settled = settled
-        self._queue: deque[Payload] = deque()
+        self._most_under_way = most_under_way
+        self._pace = Pace(timeout)
+        self._numbers = count()
+        self._oldest = 0
+        """What has a smaller number is out of date."""
+        self._queue: list[_Item] = []
         self._changed = threading.Condition()
-        self._deadline: float | None = None
-        self._closed = False
-        self._unreachable = False
+        self._threads = self._under_way = 0
+        self._closed = self._over = False
         self._trouble = ""
         """Why what is being sent was not taken yet."""
         self._rejection = ""
@@ -64,8 +75,6 @@ class Sender:
         self.counts = Counts()
         self.stopped = ""
         """Why this signal is sent no more; empty while it is."""
-        self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.value}", daemon=True)
-        self._thread.start()
 
     @property
     def problem(self) -> str:
@@ -76,36 +85,52 @@ class Sender:
     def full(self) -> bool:
         return len(self._queue) >= QUEUE_LENGTH
 
-    def offer(self, resource: Attributes, records: Sequence[Record], *, settles: bool = True) -> None:
+    @property
+    def waiting(self) -> bool:
+        """Something was offered and cannot be sent yet."""
+        return bool(self._queue)
+
+    @property
+    def idle(self) -> bool:
+        """All that can be done is done."""
+        return not self._under_way and (bool(self.stopped) or (self._closed and not self._queue))
+
+    def offer(self, resource: Attributes, records: Sequence[Record], place: int | None = None) -> None:
         """Encodes records and puts them at the end of the queue. Does nothing once the signal has stopped.
 
-        `settles`: whether `settled` is told of them.
+        `place`: of the first of them, where `settled` is to be told.
         """
         if self.stopped:
             return
         encoded = self._transport.encode(self._signal, resource, records)
-        # What is set aside altogether waits in the queue as well: things are settled in their order.
+        # What is set aside altogether waits in the queue as well, to be counted with the rest.
         payloads = list(encoded.payloads)
         if not payloads and encoded.unencodable:
             payloads = [Payload(b"", 0, encoded.unencodable)]
-        if not settles:
-            payloads = [payload._replace(consumed=0) for payload in payloads]
         with self._changed:
-            if not self.stopped:
-                self._queue.extend(payloads)
-            self._changed.notify_all()
+            self._put(payloads, place)
+
+    def _put(self, payloads: Sequence[Payload], place: int | None) -> None:
+        if self.stopped:
+            return
+        for payload in payloads:
+            heappush(self._queue, _Item(next(self._numbers), payload, place))
+            place = None if place is None else place + payload.consumed
+        self._staff()
 
     def replace(self, resource: Attributes, records: Sequence[Record]) -> None:
         """The same for cumulative records: what still waits is out of date."""
         with self._changed:
             self._queue.clear()
+            self._oldest = next(self._numbers)
         self.offer(resource, records)
 
     def hurry(self, deadline: float) -> None:
         """The run is over: nothing is sent any more after `deadline` (time.monotonic)."""
         with self._changed:
-            self._deadline = deadline
-            self._changed.notify_all()
+            if not self._pace.hurry(deadline, time.monotonic()):
+                self._stop(self._trouble)
+            self._staff()
 
     def close(self) -> None:
         """No more records come."""
@@ -114,87 +139,106 @@ class Sender:
             self._changed.notify_all()
 
     def join(self, until: float) -> None:
-        """Waits until all is sent, or for `until` (time.monotonic); a request that hangs is left behind."""
-        self._thread.join(max(0.0, until - time.monotonic()))
-        if self._thread.is_alive():
-            self.give_up("no answer in time")
+        """Waits until all is sent, or for `until` (time.monotonic). A request without an answer by then does not count,
+        whatever becomes of it: its records are kept.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self.idle, max(0.0, until - time.monotonic()))
+            if not self.idle:
+                self._stop(self._trouble or "no answer in time")
+            self._over = True
 
     def give_up(self, reason: str) -> None:
         """Sends nothing more of this signal."""
-        self._stop(self._trouble or reason)
+        with self._changed:
+            self._stop(self._trouble or reason)
+
+    def _staff(self) -> None:
+        """Has a thread ready for the next payload, beside those that wait for answers."""
+        if self._queue and self._threads <= self._under_way < self._limit:
+            self._threads += 1
+            threading.Thread(target=self._run, name=f"otlp-{self._signal.value}", daemon=True).start()
+        self._changed.notify_all()
+
+    @property
+    def _limit(self) -> int:
+        if self._transport.one_by_one:
+            return 1
+        return MOST_AT_THE_END if self._pace.hurrying else self._most_under_way
 
     def _run(self) -> None:
-        while (payload := self._next()) is not None:
-            self._deliver(payload)
+        while (taken := self._next()) is not None:
+            item, budget = taken
+            # Of what could not be encoded altogether there is nothing to send.
+            payload = item.payload
+            answer = self._transport.send(self._signal, payload, budget) if payload.data else Answer(Verdict.ACCEPTED)
+            self._note(item, answer)
 
-    def _next(self) -> Payload | None:
+    def _next(self) -> tuple[_Item, float] | None:
+        """The next payload to send and the s that it has, as soon as it may be sent; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed or self.stopped)
-            return self._queue[0] if self._queue and not self.stopped else None
+            while not (self.stopped or self.idle):
+                pause = self._pause()
+                if pause is None or pause > 0:
+                    self._changed.wait(pause)
+                elif (budget := self._pace.budget(time.monotonic())) > 0:
+                    return self._taken(), budget
+                else:
+                    self._stop(self._trouble or "no answer in time")
+            self._threads -= 1
+            return None
 
-    def _deliver(self, payload: Payload) -> None:
-        """Sends the first of the queue until something final is said of it."""
-        if not payload.data:
-            return self._settle(payload, Answer(Verdict.ACCEPTED))
-        attempt = 0
-        while not self.stopped:
-            budget = self._budget()
-            if budget <= 0:
-                return self._stop(self._trouble or "no answer in time")
-            answer = self._transport.send(self._signal, payload, budget)
-            if answer.verdict is not Verdict.RETRY:
-                return self._settle(payload, answer)
-            self._unreachable = answer.unreachable
-            self._trouble = answer.reason
-            if not self._wait(answer, attempt):
-                return self._stop(answer.reason)
-            attempt += 1
-        return None
+    def _pause(self) -> float | None:
+        """s until the first of the queue may be sent; None where something has to happen before."""
+        if not self._queue or self._under_way >= self._limit:
+            return None
+        return self._pace.pause(self._under_way, time.monotonic())
 
-    def _budget(self) -> float:
-        if self._deadline is None:
-            return self._timeout
-        left = min(self._timeout, self._deadline - time.monotonic())
-        return min(left, CLOSING_CONNECT) if self._unreachable else left
+    def _taken(self) -> _Item:
+        item = heappop(self._queue)
+        self._pace.begin(time.monotonic())
+        self._under_way += 1
+        self._staff()
+        return item
 
-    def _wait(self, answer: Answer, attempt: int) -> bool:
-        """Waits before the next attempt; False where none is worth it. The run's end cuts a wait short, once."""
-        backoff = min(FIRST_BACKOFF * 2 ** min(attempt, _DOUBLINGS), LAST_BACKOFF) * random.uniform(0.8, 1.2)  # noqa: S311  no secret
-        pause = backoff if answer.retry_after is None else answer.retry_after
-        until = time.monotonic() + pause
+    def _note(self, item: _Item, answer: Answer) -> None:
         with self._changed:
-            if self._deadline is None:
-                over = self._changed.wait_for(lambda: self._deadline is not None or self.stopped, pause)
-                if not over or answer.retry_after is None:
-                    return True
-            if answer.unreachable or until >= (self._deadline or 0.0):
-                return False
-            self._changed.wait_for(lambda: self.stopped, max(0.0, until - time.monotonic()))
-        return True
+            self._under_way -= 1
+            if not self._over:
+                self._heed(item, answer)
+            self._changed.notify_all()
 
-    def _settle(self, payload: Payload, answer: Answer) -> None:
-        self._unreachable = False
-        if answer.verdict is Verdict.REFUSED:
+    def _heed(self, item: _Item, answer: Answer) -> None:
+        if answer.verdict is Verdict.RETRY:
+            self._again(item, answer)
+        elif answer.verdict is Verdict.REFUSED:
             self._stop(answer.reason)
-            return
+        else:
+            self._settle(item, answer)
+
+    def _again(self, item: _Item, answer: Answer) -> None:
+        self._trouble = answer.reason
+        if not self._pace.failed(answer, time.monotonic()):
+            self._stop(answer.reason)
+        elif not self.stopped and item.number >= self._oldest:
+            heappush(self._queue, item)
+
+    def _settle(self, item: _Item, answer: Answer) -> None:
+        self._pace.answered()
+        self._trouble = ""
+        payload = item.payload
         rejected = min(payload.size, answer.rejected) if answer.verdict is Verdict.ACCEPTED else payload.size
         aside = max(0, payload.consumed - payload.size)
         if rejected or aside:
             self._rejection = answer.reason if rejected else "could not be encoded"
-        with self._changed:
-            delivered, before, settled = self.counts
-            self.counts = Counts(
-                delivered + payload.size - rejected, before + rejected + aside, settled + payload.consumed
-            )
-            self._trouble = ""
-            if self._queue and self._queue[0] is payload:
-                self._queue.popleft()
-            self._changed.notify_all()
-        self._settled(payload.consumed)
+        delivered, before, settled = self.counts
+        placed = 0 if item.place is None else payload.consumed
+        self.counts = Counts(delivered + payload.size - rejected, before + rejected + aside, settled + placed)
+        if item.place is not None:
+            self._settled(item.place, item.place + placed)
 
     def _stop(self, reason: str) -> None:
-        with self._changed:
-            if not self.stopped:
-                self.stopped = reason or "no reason given"
-            self._queue.clear()
-            self._changed.notify_all()
+        if not self.stopped:
+            self.stopped = reason or "no reason given"
+        self._queue.clear()
+        self._changed.notify_all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pytest_otlp import events
@@ -11,7 +11,7 @@ from pytest_otlp.events import Event, SessionStarted, TestsCollected, TracesSpli
 from pytest_otlp.exporter import signals
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.markers import Markers
-from pytest_otlp.exporter.progress import Progress
+from pytest_otlp.exporter.progress import Places, Progress, missing
 from pytest_otlp.exporter.records import Attributes, Span
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
@@ -64,9 +64,10 @@ class Exporter:
         self._trace: Trace | None = None
         self._markers = Markers()
         self._pending: list[Span] = []
-        self._skip = progress.settled
-        self._produced = 0
-        self._settled_before = progress.settled
+        self._pending_end = 0
+        """The place, among all spans of the journal, after the last of these."""
+        self._produced = self._unsettled = 0
+        """Spans so far, and those of them that no earlier exporter of this journal settled."""
         self._flushed = self._measured = 0.0
         self.live = False
         """The run goes on, so its markers and interim metrics are of use."""
@@ -123,17 +124,27 @@ class Exporter:
         if self._senders.logs is not None:
             self._senders.logs.note(trace, final)
         if self._senders.traces.stopped:
-            self._produced += span_count(trace, final)
+            self._count(span_count(trace, final))
             return
-        spans = spans_of(trace, final)
-        self._produced += len(spans)
-        if self._skip:
-            skipped = min(self._skip, len(spans))
-            self._skip -= skipped
-            spans = spans[skipped:]
-        self._pending += spans
+        self._add(spans_of(trace, final))
         if len(self._pending) >= BATCH:
             self.flush()
+
+    def _add(self, spans: Sequence[Span]) -> None:
+        before = self._produced
+        for first, end in self._count(len(spans)):
+            # What waits goes out together, so it has to stand together in the journal.
+            if first != self._pending_end:
+                self.flush()
+            self._pending += spans[first - before : end - before]
+            self._pending_end = end
+
+    def _count(self, spans: int) -> list[Places]:
+        """Where, of the next spans, those stand that are still to be sent."""
+        first, self._produced = self._produced, self._produced + spans
+        found = list(missing(self._progress.settled, first, self._produced))
+        self._unsettled += sum(places.end - places.first for places in found)
+        return found
 
     def flush(self) -> None:
         self._flushed = time.monotonic()
@@ -141,7 +152,7 @@ class Exporter:
         if pending and self.live and self.run.files is not None and self._trace is not None:
             self._send_markers(self._trace)
         if pending:
-            self._senders.traces.offer(self._resource, pending)
+            self._senders.traces.offer(self._resource, pending, self._pending_end - len(pending))
         if self._senders.logs is not None:
             self._senders.logs.flush(self._resource)
 
@@ -151,7 +162,8 @@ class Exporter:
             return
         if self.live:
             self._send_markers(self._trace)
-        if time.monotonic() - self._flushed >= TICK:
+        # Where the endpoint is behind, the next request is a large one rather than one of many.
+        if time.monotonic() - self._flushed >= TICK and not self._senders.traces.waiting:
             self.flush()
         if self.live and time.monotonic() - self._measured >= METRICS_INTERVAL:
             self._measure()
@@ -159,7 +171,7 @@ class Exporter:
     def _send_markers(self, trace: Trace) -> None:
         due = self._markers.due(self.run, trace, time.time_ns())
         if due:
-            self._senders.traces.offer(self._resource, due, settles=False)
+            self._senders.traces.offer(self._resource, due)
 
     def _measure(self) -> None:
         self._measured = time.monotonic()
@@ -175,7 +187,7 @@ class Exporter:
 
     def outcome(self) -> Outcome:
         delivered, rejected, settled = self._senders.traces.counts
-        kept = self._produced - self._settled_before - settled
+        kept = self._unsettled - settled
         told = self._senders.traces.problem if kept or rejected else ""
         others = () if kept else tuple(signals.notices(self._senders.metrics, self._senders.logs))
         unread = (f"{self.unread} lines of the journal could not be read",) if self.unread else ()

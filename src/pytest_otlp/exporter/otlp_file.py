@@ -15,6 +15,8 @@ from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 class FileTransport:
     """Appends to a file, which is opened with the first line; all signals share it."""
 
+    one_by_one = True
+
     def __init__(self, path: str) -> None:
         self._path = path
         self._descriptor: int | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 from urllib.parse import urlsplit
@@ -30,6 +31,8 @@ from pytest_otlp.version import __version__
 
 class GrpcTransport:
     """A channel a signal."""
+
+    one_by_one = False
 
     def __init__(self, destinations: Mapping[Signal, Destination]) -> None:
         self._clients = {signal: _Client(signal, destination) for signal, destination in destinations.items()}
@@ -62,7 +65,7 @@ _METHODS = {
 
 
 class _Client:
-    """The state of one signal."""
+    """The state of one signal; used by several threads."""
 
     def __init__(self, signal: Signal, destination: Destination) -> None:
         self._signal = signal
@@ -74,6 +77,7 @@ class _Client:
         self._bad_headers = [key for key, value in self._metadata if not _METADATA.fullmatch(f"{key}={value}")]
         self._secrets = secrets_of(destination.headers)
         self._channel: grpc.Channel | None = None
+        self._opening = threading.Lock()
         self.target = str(self._address)
 
     def send(self, data: bytes, count: int, timeout: float) -> Answer:
@@ -98,10 +102,10 @@ class _Client:
             self._channel = None
 
     def _call(self, data: bytes, timeout: float) -> bytes:
-        if self._channel is None:
-            self._channel = self._opened()
+        with self._opening:
+            channel = self._channel = self._channel or self._opened()
         # Without serializers, bytes go in and out.
-        export: Callable[..., bytes] = self._channel.unary_unary(_METHODS[self._signal])
+        export: Callable[..., bytes] = channel.unary_unary(_METHODS[self._signal])
         compression = grpc.Compression.Gzip if self._destination.gzip else grpc.Compression.NoCompression
         return export(data, timeout=timeout, metadata=self._metadata, compression=compression)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -33,7 +34,9 @@ GZIP_LEVEL = 4
 
 
 class HttpTransport:
-    """A kept-alive connection a signal."""
+    """Kept-alive connections, those of each signal its own."""
+
+    one_by_one = False
 
     def __init__(self, destinations: Mapping[Signal, Destination]) -> None:
         self._channels = {signal: _Channel(destination) for signal, destination in destinations.items()}
@@ -59,14 +62,15 @@ class HttpTransport:
 
 
 class _Channel:
-    """The state of one signal; used by one thread."""
+    """The state of one signal; used by several threads, each with a connection of its own."""
 
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._url = urlsplit(destination.url)
         self._encrypted = self._url.scheme == "https"
         self._address = address_of(self._url)
-        self._connection: Connection | None = None
+        self._open: list[Connection] = []
+        """Connections that nobody uses at the moment."""
         self._context: ssl.SSLContext | None = None
         self._secrets = secrets_of(destination.headers)
         self.target = str(self._address)
@@ -77,14 +81,13 @@ class _Channel:
             response = self._exchange(self._request(data), deadline)
             answer = judge(response, count, encrypted=self._encrypted)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-            self.close()
             answer = _failure(error, timeout) or self._closed(deadline)
         return answer._replace(reason=without(self._secrets, answer.reason))
 
     def close(self) -> None:
-        if self._connection:
-            self._connection.close()
-            self._connection = None
+        for connection in self._open:
+            connection.close()
+        self._open = []
 
     def _request(self, data: bytes) -> bytes:
         body = gzipped(data) if self._destination.gzip else data
@@ -103,15 +106,34 @@ class _Channel:
 
     def _exchange(self, request: bytes, deadline: Deadline) -> Response:
         """Sends on the open connection, or, where that turns out to be stale, once more on a new one."""
-        if self._connection and not self._connection.closed:
-            self._connection.deadline = deadline
-            try:
-                return _exchanged(self._connection, request)
-            except ConnectionError:
-                self.close()
-        self._connection = connection = Connection.open(self._first_hop(), deadline)
-        self._prepare(connection)
-        return _exchanged(connection, request)
+        if connection := self._unused():
+            connection.deadline = deadline
+            with suppress(ConnectionError):
+                return self._exchange_on(connection, request)
+        connection = Connection.open(self._first_hop(), deadline)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return self._exchange_on(connection, request)
+
+    def _unused(self) -> Connection | None:
+        try:
+            return self._open.pop()
+        except IndexError:
+            return None
+
+    def _exchange_on(self, connection: Connection, request: bytes) -> Response:
+        """Keeps the connection where it can be used again."""
+        try:
+            response = _exchanged(connection, request)
+        except BaseException:
+            connection.close()
+            raise
+        if not connection.closed:
+            self._open.append(connection)
+        return response
 
     def _first_hop(self) -> Address:
         return address_of(urlsplit(self._destination.proxy)) if self._destination.proxy else self._address

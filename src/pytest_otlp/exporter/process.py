@@ -18,7 +18,7 @@ from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Signal
-from pytest_otlp.exporter.room import make_room
+from pytest_otlp.exporter.retention import make_room
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import JournalReader
@@ -120,13 +120,11 @@ class Following:
 def senders_for(transport: Transport, progress: Progress, settings: Mapping[str, Any]) -> Senders:
     timeout = float(settings["timeout"])
 
-    def sender(signal: Signal) -> Sender:
-        return Sender(signal, transport, timeout)
-
     return Senders(
         Sender(Signal.TRACES, transport, timeout, progress.settle),
-        MetricsSignal(sender(Signal.METRICS)) if settings["metrics"] else None,
-        LogsSignal(sender(Signal.LOGS)) if settings["logs"] else None,
+        # In their order while the run goes on: each says all that the one before did.
+        MetricsSignal(Sender(Signal.METRICS, transport, timeout, most_under_way=1)) if settings["metrics"] else None,
+        LogsSignal(Sender(Signal.LOGS, transport, timeout)) if settings["logs"] else None,
     )
 
 

@@ -1,7 +1,8 @@
 """What of a journal is delivered already: beside the journal, so that a replay sends the rest only.
 
-One line of JSON with the resource as it was sent, then a line a settled payload with the number of spans settled so
-far. Spans come from a journal in the same order each time, and are sent in that order, so a number says it all.
+One line of JSON with the resource as it was sent, then a line a settled payload: the places of its spans among all
+that the journal gives, from the first to the one after the last. Spans come from a journal in the same order each
+time, so places say it all, whichever payload is answered first.
 """
 
 from __future__ import annotations
@@ -9,12 +10,46 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 
 class BusyError(Exception):
     """Another process is sending this journal."""
+
+
+class Places(NamedTuple):
+    """Spans of one journal that follow each other."""
+
+    first: int
+    end: int
+    """The place after the last."""
+
+
+def merged(ranges: Iterable[Places]) -> list[Places]:
+    """The same places in order, as few ranges as possible, none of them empty."""
+    found: list[Places] = []
+    for first, end in sorted(ranges):
+        if found and first <= found[-1].end:
+            found[-1] = Places(found[-1].first, max(end, found[-1].end))
+        elif first < end:
+            found.append(Places(first, end))
+    return found
+
+
+def missing(settled: Iterable[Places], first: int, end: int) -> Iterator[Places]:
+    """What of the places from `first` to before `end` is in none of the ranges, which are merged ones."""
+    for known in settled:
+        if known.first >= end:
+            break
+        if known.first > first:
+            yield Places(first, known.first)
+        first = max(first, known.end)
+    if first < end:
+        yield Places(first, end)
 
 
 class Progress:
@@ -29,35 +64,39 @@ class Progress:
         """
         self.path = _path_of(journal)
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._writing = threading.Lock()
         _lock(self._descriptor)
         self.resource: dict[str, str | int] | None
         self.resource, self.settled = _read(self.path)
+        """`settled`: what needed no sending any more when this was made."""
 
     @staticmethod
     def settled_of(journal: Path) -> int:
         """The number of spans of a journal that need no sending, without taking part in it."""
-        return _read(_path_of(journal))[1]
+        return sum(end - first for first, end in _read(_path_of(journal))[1])
 
     def begin(self, resource: dict[str, str | int]) -> None:
         """Notes the resource, so that a replay elsewhere or later says the same."""
         self.resource = resource
         self._note(json.dumps(resource))
 
-    def settle(self, spans: int) -> None:
-        """Notes that the next `spans` spans need no further sending."""
-        if spans:
-            self.settled += spans
-            self._note(str(self.settled))
+    def settle(self, first: int, end: int) -> None:
+        """Notes that the spans from place `first` to before `end` need no further sending."""
+        if first < end:
+            self._note(json.dumps([first, end]))
 
     def _note(self, line: str) -> None:
         """Where the disk is full, a replay will send again what is not noted."""
-        with suppress(OSError):
+        # Once closed, the number of the descriptor may be that of another file.
+        with self._writing, suppress(OSError):
             # The line break before it ends a line that a full disk has torn.
             os.write(self._descriptor, f"\n{line}\n".encode("ascii"))
 
     def close(self) -> None:
         """Lets others send the journal."""
-        os.close(self._descriptor)
+        with self._writing:
+            descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
     def remove(self) -> None:
         self.close()
@@ -68,24 +107,30 @@ def _path_of(journal: Path) -> Path:
     return journal.with_suffix(".sent")
 
 
-def _read(path: Path) -> tuple[dict[str, str | int] | None, int]:
+def _read(path: Path) -> tuple[dict[str, str | int] | None, list[Places]]:
     try:
         lines = path.read_text("ascii", "replace").splitlines()
     except FileNotFoundError:
-        return None, 0
-    numbers = [int(line) for line in lines if line.isdigit()]
-    return next(filter(None, map(_resource_in, lines)), None), max(numbers, default=0)
+        return None, []
+    values = [_value(line) for line in lines]
+    resource = next((value for value in values if value and isinstance(value, dict)), None)
+    return resource, merged(Places(*value) for value in values if _are_places(value))
 
 
-def _resource_in(line: str) -> dict[str, str | int] | None:
-    """None where it is no resource, or a torn one."""
-    if not line.startswith("{"):
-        return None
+def _value(line: str) -> Any:
+    """None for a torn line."""
     try:
-        resource: dict[str, str | int] = json.loads(line)
+        return json.loads(line)
     except ValueError:
         return None
-    return resource
+
+
+def _are_places(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(type(each) is int and each >= 0 for each in value)
+
+
+_FAR = 0x7FFF_FFFF
+"""A lock on Windows keeps others, and other handles of the same process, from reading what it covers: nothing here."""
 
 
 def _lock(descriptor: int) -> None:
@@ -94,6 +139,7 @@ def _lock(descriptor: int) -> None:
         if sys.platform == "win32":
             import msvcrt  # noqa: PLC0415
 
+            os.lseek(descriptor, _FAR, os.SEEK_SET)
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         else:
             import fcntl  # noqa: PLC0415

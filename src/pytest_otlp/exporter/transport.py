@@ -54,7 +54,11 @@ class Encoded(NamedTuple):
 
 
 class Transport(Protocol):
-    """A way to deliver. `send` runs in a thread of its own per signal; `encode` in the thread of the caller."""
+    """A way to deliver. `send` runs in several threads unless `one_by_one`, `encode` in the thread of the caller."""
+
+    @property
+    def one_by_one(self) -> bool:
+        """A payload is sent when the one before is: the order is of use, or sending beside each other is not."""
 
     @property
     def target(self) -> str:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_otlp.exporter import delivery
-from pytest_otlp.exporter.delivery import QUEUE_LENGTH, Counts, Sender
+from pytest_otlp.exporter import delivery, pace
+from pytest_otlp.exporter.delivery import MOST_AT_THE_END, MOST_UNDER_WAY, QUEUE_LENGTH, Counts, Sender
 from pytest_otlp.exporter.destination import Destination
 from pytest_otlp.exporter.otlp_http import HttpTransport
 from pytest_otlp.exporter.records import LogRecord, Record, Signal, Span
@@ -39,11 +39,13 @@ class Delivery:
 
     def __init__(self, *replies: Scripted, **transport: Any) -> None:
         self.transport = ScriptedTransport(*replies, **transport)
-        self.settled: list[int] = []
-        self.sender = Sender(Signal.TRACES, self.transport, TIMEOUT, self.settled.append)
+        self.settled: list[tuple[int, int]] = []
+        self.sender = Sender(Signal.TRACES, self.transport, TIMEOUT, lambda *places: self.settled.append(places))
+        self._offered = 0
 
     def offer(self, *numbers: int) -> None:
-        self.sender.offer({}, [a_record(number) for number in numbers])
+        self.sender.offer({}, [a_record(number) for number in numbers], self._offered)
+        self._offered += len(numbers)
 
     def finish(self, within: float = HANGS) -> None:
         """As at the end of a run."""
@@ -54,8 +56,8 @@ class Delivery:
 
     @property
     def over(self) -> bool:
-        """The sending thread has ended."""
-        return not self.sender._thread.is_alive()
+        """The sending threads have ended, or are about to."""
+        return self.sender.idle
 
     @property
     def bodies(self) -> list[int]:
@@ -81,7 +83,7 @@ def released() -> Iterator[threading.Event]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries without a wait."""
-    monkeypatch.setattr(delivery, "LAST_BACKOFF", 0.0)
+    monkeypatch.setattr(pace, "LAST_BACKOFF", 0.0)
 
 
 # What is taken
@@ -93,7 +95,7 @@ def test_in_order() -> None:
     sending.offer(4, 5)
     sending.finish()
     assert sending.delivered == [1, 2, 3, 4, 5]
-    assert sending.settled == [2, 1, 2]
+    assert sending.settled == [(0, 2), (2, 3), (3, 5)]
     assert sending.sender.counts == Counts(delivered=5, rejected=0, settled=5)
     assert sending.sender.problem == sending.sender.stopped == ""
     assert sending.over
@@ -115,9 +117,9 @@ def test_a_request_has_its_time() -> None:
 
 
 def test_what_needs_no_settling() -> None:
-    """A marker counts among the delivered; what a replay may skip does not change."""
+    """A marker counts among the delivered, and has no place in the journal."""
     sending = Delivery()
-    sending.sender.offer({}, [a_record(1)], settles=False)
+    sending.sender.offer({}, [a_record(1)])
     sending.offer(2)
     sending.finish()
     assert sending.delivered == [1, 2]
@@ -134,7 +136,7 @@ def test_retries_the_same_payload() -> None:
     sending.transport.wait_for(5)
     sending.finish()
     assert sending.bodies == [1, 1, 1, 1, 2]
-    assert sending.settled == [1, 1]
+    assert sending.settled == [(0, 1), (1, 2)]
     assert sending.sender.counts == Counts(delivered=2, rejected=0, settled=2)
     assert sending.sender.problem == ""
 
@@ -153,7 +155,7 @@ def test_backs_off() -> None:
     began = time.monotonic()
     sending.offer(1)
     sending.transport.wait_for(3)
-    assert time.monotonic() - began >= 0.8 * (delivery.FIRST_BACKOFF + 2 * delivery.FIRST_BACKOFF)
+    assert time.monotonic() - began >= 0.8 * (pace.FIRST_BACKOFF + 2 * pace.FIRST_BACKOFF)
     sending.finish()
 
 
@@ -205,7 +207,7 @@ def test_rejected() -> None:
     sending.offer(1, 2, 3)
     sending.finish()
     assert sending.bodies == [1, 3]
-    assert sending.settled == [2, 1]
+    assert sending.settled == [(0, 2), (2, 3)]
     assert sending.sender.counts == Counts(delivered=1, rejected=2, settled=3)
     assert sending.sender.stopped == ""
     assert sending.sender.problem == "answered 400 Bad Request"
@@ -231,7 +233,7 @@ def test_what_cannot_be_encoded_is_rejected() -> None:
     sending.offer(0, 1, 2, 3)
     sending.finish()
     assert sending.delivered == [0, 2]
-    assert sum(sending.settled) == 4
+    assert sending.settled == [(0, 4)]
     assert sending.sender.counts == Counts(delivered=2, rejected=2, settled=4)
     assert sending.sender.problem == "could not be encoded"
 
@@ -246,7 +248,7 @@ def test_what_cannot_be_encoded_is_not_settled_before_what_came_earlier(released
     assert sending.sender.counts == Counts()
     released.set()
     sending.finish()
-    assert sending.settled == [1, 2]
+    assert sending.settled == [(0, 1), (1, 3)]
     assert sending.sender.counts == Counts(delivered=1, rejected=2, settled=3)
 
 
@@ -255,6 +257,144 @@ def test_what_cannot_be_encoded_is_kept_with_the_rest() -> None:
     sending.offer(0, 1, 2, 3)
     sending.finish()
     assert sending.sender.counts == Counts()
+
+
+# Beside each other
+
+
+def beside(*replies: Scripted, **transport: Any) -> Delivery:
+    return Delivery(*replies, one_by_one=False, **transport)
+
+
+def test_a_late_answer_holds_up_nothing(released: threading.Event) -> None:
+    """What is answered first is settled first, in its place."""
+    sending = beside(Silent(released), ACCEPTED)
+    sending.offer(0)
+    sending.transport.wait_until_sending(1)
+    sending.offer(1, 2)
+    sending.transport.wait_for(2)
+    sending.sender.offer({}, [a_record(9)])
+    sending.transport.wait_for(3)
+    assert sending.settled == [(1, 2), (2, 3)]
+    assert sending.sender.counts == Counts(delivered=3, rejected=0, settled=2)
+    released.set()
+    sending.finish()
+    assert sending.settled == [(1, 2), (2, 3), (0, 1)]
+    assert sending.sender.counts == Counts(delivered=4, rejected=0, settled=3)
+
+
+def test_an_answer_in_time_is_waited_for(monkeypatch: pytest.MonkeyPatch, released: threading.Event) -> None:
+    """An endpoint that answers at once has one request at a time."""
+    monkeypatch.setattr(pace, "PATIENCE", HANGS)
+    sending = beside(Silent(released))
+    sending.offer(0, 1, 2)
+    sending.transport.wait_until_sending(1)
+    assert sending.sender.waiting
+    released.set()
+    sending.transport.wait_for(3)
+    sending.finish()
+    assert sending.bodies == [0, 1, 2]
+
+
+def test_no_more_than_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch, released: threading.Event) -> None:
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    monkeypatch.setattr(delivery, "QUEUE_LENGTH", 40)
+    sending = beside(Silent(released))
+    sending.offer(*range(40))
+    sending.transport.wait_until_sending(MOST_UNDER_WAY)
+    assert len(sending.sender._queue) == 40 - MOST_UNDER_WAY
+    sending.sender.hurry(time.monotonic() + HANGS)
+    sending.transport.wait_until_sending(MOST_AT_THE_END)
+    assert len(sending.sender._queue) == 40 - MOST_AT_THE_END
+    released.set()
+    sending.finish()
+    assert sorted(sending.delivered) == list(range(40))
+
+
+def test_the_end_waits_for_no_answer_before_it_sends_the_rest(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    monkeypatch.setattr(pace, "PATIENCE", 600.0)
+    sending = beside(Silent(released))
+    sending.offer(0, 1, 2)
+    sending.transport.wait_until_sending(1)
+    sending.sender.hurry(time.monotonic() + HANGS)
+    sending.transport.wait_until_sending(3)
+    released.set()
+    sending.finish()
+    assert sorted(sending.delivered) == [0, 1, 2]
+
+
+def test_what_was_to_go_one_by_one_is_together_at_the_end(
+    monkeypatch: pytest.MonkeyPatch, released: threading.Event
+) -> None:
+    """As the metrics: one under way, one that waits, and the last ones."""
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    transport = ScriptedTransport(Silent(released), one_by_one=False)
+    sender = Sender(Signal.METRICS, transport, TIMEOUT, most_under_way=1)
+    for number in range(3):
+        sender.replace({}, [a_record(number)])
+        transport.wait_until_sending(1)
+    assert (transport.began, sender.waiting) == (1, True)
+    sender.hurry(time.monotonic() + HANGS)
+    transport.wait_until_sending(2)
+    sender.replace({}, [a_record(3)])
+    transport.wait_until_sending(3)
+    released.set()
+    sender.close()
+    sender.join(time.monotonic() + HANGS)
+    assert sorted(numbers_of(transport.taken(Signal.METRICS))) == [0, 2, 3]
+
+
+def test_in_trouble_one_tries_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "PATIENCE", 0.0)
+    sending = beside(*[NOT_NOW] * 4, ACCEPTED)
+    sending.offer(0, 1, 2)
+    sending.transport.wait_for(7)
+    sending.finish()
+    assert sending.bodies == [0, 0, 0, 0, 0, 1, 2]
+
+
+def test_one_that_is_put_off_comes_before_what_came_later(released: threading.Event) -> None:
+    sending = beside(Silent(released, NOT_NOW), Silent(released), ACCEPTED, size=1)
+    sending.offer(0)
+    sending.transport.wait_until_sending(1)
+    sending.offer(1)
+    sending.transport.wait_until_sending(2)
+    released.set()
+    sending.transport.wait_for(3)
+    sending.finish()
+    assert sending.bodies[-1] == 0
+    assert sorted(sending.settled) == [(0, 1), (1, 2)]
+
+
+def test_refused_while_others_are_under_way(released: threading.Event) -> None:
+    """Their answers count all the same."""
+    sending = beside(Silent(released), REFUSED)
+    sending.offer(0, 1, 2)
+    sending.transport.wait_for(1)
+    assert sending.sender.stopped == "answered 401 Unauthorized"
+    assert not sending.over
+    released.set()
+    sending.sender.join(time.monotonic() + HANGS)
+    assert sending.bodies == [1, 0]
+    assert sending.settled == [(0, 1)]
+    assert sending.sender.counts == Counts(delivered=1, rejected=0, settled=1)
+
+
+def test_what_is_answered_after_the_last_word_is_kept(released: threading.Event) -> None:
+    """Else the counts that were told would not be those of the journal."""
+    sending = Delivery(Silent(released))
+    sending.offer(0)
+    sending.transport.wait_until_sending(1)
+    sending.sender.join(time.monotonic())
+    counts = sending.sender.counts
+    released.set()
+    sending.transport.wait_for(1)
+    with sending.sender._changed:
+        assert sending.sender._changed.wait_for(lambda: sending.over, HANGS)
+    assert sending.sender.counts == counts == Counts()
+    assert sending.settled == []
 
 
 # The end of a run
@@ -268,7 +408,7 @@ def test_unreachable_at_the_end_is_given_up_at_once() -> None:
     assert sending.over
     assert sending.sender.stopped == "cannot connect: refused"
     assert sending.sender.counts == Counts()
-    assert sending.transport.sent[-1].timeout <= delivery.CLOSING_CONNECT
+    assert sending.transport.sent[-1].timeout <= pace.CLOSING_CONNECT
 
 
 def test_unreachable_from_the_beginning_of_the_end() -> None:
@@ -292,8 +432,8 @@ def test_back_before_the_end() -> None:
 
 def test_the_end_cuts_a_wait_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backoff is not waited for: the endpoint may be back."""
-    monkeypatch.setattr(delivery, "FIRST_BACKOFF", 600.0)
-    monkeypatch.setattr(delivery, "LAST_BACKOFF", 600.0)
+    monkeypatch.setattr(pace, "FIRST_BACKOFF", 600.0)
+    monkeypatch.setattr(pace, "LAST_BACKOFF", 600.0)
     sending = Delivery(UNREACHABLE, ACCEPTED)
     sending.offer(1)
     sending.transport.wait_for(1)
@@ -359,6 +499,7 @@ def test_nothing_is_sent_after_the_deadline() -> None:
 def test_join_in_the_past_does_not_wait(released: threading.Event) -> None:
     sending = Delivery(Silent(released))
     sending.offer(1)
+    sending.transport.wait_until_sending(1)
     sending.sender.join(time.monotonic() - 1)
     assert not sending.over
 
@@ -403,7 +544,7 @@ def test_what_was_under_way_when_given_up_still_counts(released: threading.Event
     released.set()
     sending.sender.join(time.monotonic() + HANGS)
     assert sending.bodies == [1]
-    assert sending.settled == [1]
+    assert sending.settled == [(0, 1)]
     assert sending.sender.counts == Counts(delivered=1, rejected=0, settled=1)
 
 
@@ -428,14 +569,16 @@ def test_offered_while_it_stopped(released: threading.Event) -> None:
 
 def test_an_owner_who_heeds_full_holds_few_payloads(released: threading.Event) -> None:
     sending = Delivery(Silent(released))
-    offered = 0
+    sending.offer(0)
+    sending.transport.wait_until_sending(1)
+    offered = 1
     while not sending.sender.full:
         sending.offer(offered)
         offered += 1
     released.set()
     sending.finish()
-    assert offered == QUEUE_LENGTH
-    assert sending.delivered == list(range(QUEUE_LENGTH))
+    assert offered == QUEUE_LENGTH + 1
+    assert sending.delivered == list(range(QUEUE_LENGTH + 1))
 
 
 def test_records_are_forgotten_when_sent() -> None:
@@ -451,7 +594,7 @@ def test_replace_drops_what_still_waits(released: threading.Event) -> None:
     for number in range(50):
         sending.sender.replace({}, [a_record(number)])
         sending.transport.wait_until_sending(1)
-        assert len(sending.sender._queue) == 1
+        assert len(sending.sender._queue) == bool(number)
     released.set()
     sending.finish()
     assert sending.delivered == [0, 49]
@@ -468,6 +611,16 @@ def test_replace_by_several_payloads(released: threading.Event) -> None:
     assert sending.delivered == [1, 4, 5]
 
 
+def test_what_is_out_of_date_is_not_tried_again(released: threading.Event) -> None:
+    sending = Delivery(Silent(released, NOT_NOW), ACCEPTED)
+    sending.sender.replace({}, [a_record(1)])
+    sending.transport.wait_until_sending(1)
+    sending.sender.replace({}, [a_record(2)])
+    released.set()
+    sending.finish()
+    assert sending.bodies == [1, 2]
+
+
 # All together
 
 verdicts = st.sampled_from(
@@ -475,15 +628,25 @@ verdicts = st.sampled_from(
 )
 
 
-@given(st.lists(st.integers(1, 4), max_size=5), st.lists(verdicts, max_size=12), st.sets(st.integers(0, 20)))
+@given(
+    st.lists(st.integers(1, 4), max_size=5),
+    st.lists(verdicts, max_size=12),
+    st.sets(st.integers(0, 20)),
+    st.booleans(),
+)
 @settings(max_examples=50)
 def test_whatever_the_endpoint_says_all_is_accounted_for(
-    offers: list[int], replies: list[Answer], unencodable: set[int]
+    offers: list[int], replies: list[Answer], unencodable: set[int], one_by_one: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(delivery, "LAST_BACKOFF", 0.0)
+        patched.setattr(pace, "LAST_BACKOFF", 0.0)
+        patched.setattr(pace, "PATIENCE", 0.0)
         sending = Delivery(
-            *replies, ACCEPTED, size=3, unencodable=lambda record: numbers_of([record])[0] in unencodable
+            *replies,
+            ACCEPTED,
+            size=3,
+            unencodable=lambda record: numbers_of([record])[0] in unencodable,
+            one_by_one=one_by_one,
         )
         numbers = iter(range(100))
         for size in offers:
@@ -494,10 +657,13 @@ def test_whatever_the_endpoint_says_all_is_accounted_for(
     offered = list(range(sum(offers)))
     counts = sending.sender.counts
     delivered = sending.delivered
-    assert delivered == sorted(set(delivered))
+    assert len(delivered) == len(set(delivered))
+    assert not one_by_one or delivered == sorted(delivered)
     assert not set(delivered) & unencodable
-    assert counts.delivered + counts.rejected == counts.settled == sum(sending.settled)
-    assert len([number for number in delivered if number < counts.settled]) == len(delivered)
+    assert counts.delivered + counts.rejected == counts.settled == sum(end - first for first, end in sending.settled)
+    settled = {place for first, end in sending.settled for place in range(first, end)}
+    assert len(settled) == counts.settled
+    assert set(delivered) <= settled
     if sending.sender.stopped:
         assert counts.settled < len(offered)
     else:
@@ -531,10 +697,11 @@ def test_to_a_server_that_is_overloaded_first() -> None:
     behaviour = failing(2, Reply(503, {"Retry-After": "0"}))
     with OtlpServer(behaviour=behaviour) as server, http_sender(server) as sender:
         for number in range(5):
-            sender.offer({}, [a_span(2 * number + 1), a_span(2 * number + 2)])
+            sender.offer({}, [a_span(2 * number + 1), a_span(2 * number + 2)], 2 * number)
         finish(sender)
         assert [request.reply.status for request in server.requests][:3] == [503, 503, 200]
-        assert [span.name for span in server.spans()] == [f"span {number}" for number in range(1, 11)]
+        # The last ones are under way together.
+        assert sorted(span.name for span in server.spans()) == sorted(f"span {number}" for number in range(1, 11))
     assert sender.counts == Counts(delivered=10, rejected=0, settled=10)
 
 
@@ -543,7 +710,7 @@ def test_to_a_server_that_is_started_later() -> None:
         port = early.port
     server = OtlpServer(port=port)
     with http_sender(server) as sender:
-        sender.offer({}, [a_span(1)])
+        sender.offer({}, [a_span(1)], 0)
         with server:
             server.wait_for(lambda s: s.spans(), HANGS)
             finish(sender)
@@ -571,7 +738,7 @@ def test_to_a_server_that_is_silent() -> None:
 
 def test_to_a_server_that_rejects_some() -> None:
     with OtlpServer(behaviour=partial_success(2, "too many")) as server, http_sender(server) as sender:
-        sender.offer({}, [a_span(number) for number in range(1, 6)])
+        sender.offer({}, [a_span(number) for number in range(1, 6)], 0)
         finish(sender)
         assert len(server.requests) == 1
     assert sender.counts == Counts(delivered=3, rejected=2, settled=5)

@@ -32,9 +32,15 @@ class Exporting:
     """One life of an exporter."""
 
     def __init__(
-        self, journal: Path, *replies: Reply, size: int = 512, metrics: bool = False, logs: bool = False
+        self,
+        journal: Path,
+        *replies: Reply,
+        size: int = 512,
+        metrics: bool = False,
+        logs: bool = False,
+        one_by_one: bool = True,
     ) -> None:
-        self.transport = ScriptedTransport(*replies, size=size)
+        self.transport = ScriptedTransport(*replies, size=size, one_by_one=one_by_one)
         self.progress = Progress(journal)
         self.detected = 0
         self.traces = self._sender(Signal.TRACES)
@@ -46,7 +52,7 @@ class Exporting:
         self.exporter = Exporter(self.senders, self.progress, self._detect)
 
     def _sender(self, signal: Signal) -> Sender:
-        settled = self.progress.settle if signal is Signal.TRACES else lambda _: None
+        settled = self.progress.settle if signal is Signal.TRACES else lambda _first, _end: None
         return Sender(signal, self.transport, 10.0, settled)
 
     def _detect(self) -> dict[str, str]:
@@ -58,6 +64,10 @@ class Exporting:
             self.exporter.take(events.encode(event).encode())
             if flush:
                 self.exporter.flush()
+
+    def wait_until_all_is_under_way(self) -> None:
+        with self.traces._changed:
+            assert self.traces._changed.wait_for(lambda: not self.traces.waiting, HANGS)
 
     def finish(self) -> Outcome:
         """As at the end of a run."""
@@ -236,12 +246,13 @@ def test_a_problem_that_went_by_is_not_told(journal: Path) -> None:
 
 def test_busy_while_the_endpoint_is_behind(journal: Path, released: threading.Event) -> None:
     run = Exporting(journal, Silent(released))
-    run.take(a_session())
-    key = 0
+    run.take(a_session(), *a_test(1), flush=True)
+    run.transport.wait_until_sending(1)
+    key = 1
     while not run.exporter.busy:
         key += 1
         run.take(*a_test(key), flush=True)
-    assert key == QUEUE_LENGTH
+    assert key == QUEUE_LENGTH + 1
     released.set()
     run.take(END)
     assert run.finish() == Outcome(key, 4 * key + 1, 4 * key + 1, 0, 0, "", ())
@@ -355,6 +366,40 @@ def test_killed_anywhere_and_replayed_each_span_is_sent_once(
     assert last.finish().kept == 0
     assert [*sent, *last.spans()] == expected
     assert last.detected == (0 if lives else 1)
+
+
+@given(
+    plan=model.plans(most_tests=3),
+    lives=st.lists(st.tuples(st.sets(st.integers(0, 12), min_size=1, max_size=3), st.integers(1, 5)), max_size=3),
+)
+@settings(max_examples=60)
+def test_what_was_taken_out_of_turn_is_not_sent_again(
+    tmp_path_factory: pytest.TempPathFactory, plan: Plan, lives: list[tuple[set[int], int]]
+) -> None:
+    """`lives`: which requests of each exporter never get a yes, and how many spans it puts into one."""
+    journal = tmp_path_factory.mktemp("run") / "run.jsonl"
+    told = plan.in_sequence()
+    expected = spans_of_run(*told)
+    sent: list[Span] = []
+    for held, size in lives:
+        late = threading.Event()
+        replies = [Silent(late, UNREACHABLE) if number in held else ACCEPTED for number in range(13)]
+        run = Exporting(journal, *replies, ACCEPTED, size=size, one_by_one=False)
+        run.traces.hurry(time.monotonic() + HANGS)
+        run.take(*told, flush=True)
+        run.exporter.close()
+        run.wait_until_all_is_under_way()
+        run.transport.wait_for(run.transport.began - len(held & set(range(run.transport.began))))
+        late.set()
+        outcome = run.finish()
+        sent += run.spans()
+        assert outcome.kept == len(expected) - len(sent)
+        assert Progress.settled_of(journal) == len(sent)
+    last = Exporting(journal)
+    last.take(*told)
+    assert last.finish().kept == 0
+    sent += last.spans()
+    assert sorted(span.span_id for span in sent) == sorted(span.span_id for span in expected)
 
 
 @given(model.plans(most_tests=3), st.data())

@@ -91,6 +91,23 @@ def test_all_signals_arrive_each_on_one_connection() -> None:
         assert {request.connection for request in server.requests} == {0, 1, 2}
 
 
+def test_requests_beside_each_other_have_connections_of_their_own() -> None:
+    """Which are used again."""
+    together = threading.Event()
+    with OtlpServer(behaviour=always(Reply(until=together))) as server, sending(server) as sender:
+        answers: list[Answer] = []
+        threads = [threading.Thread(target=lambda: answers.append(sender.send())) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        server.wait_for(lambda server: len(server.requests) == 3, LONG)
+        together.set()
+        for thread in threads:
+            thread.join(LONG)
+        answers += [sender.send(), sender.send()]
+        assert {request.connection for request in server.requests} == {0, 1, 2}
+    assert answers == [ACCEPTED] * 5
+
+
 def test_a_request_is_gzip_and_says_what_it_is() -> None:
     with (
         OtlpServer() as server,

@@ -1,4 +1,4 @@
-"""Room for the journals that are kept: all of one folder together stay under a limit."""
+"""Retention of the journals that are kept: all of one folder together stay under a limit."""
 
 from __future__ import annotations
 
