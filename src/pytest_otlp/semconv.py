@@ -59,6 +59,7 @@ METRIC_CASE_DURATION = "test.case.duration"
 METRIC_CASE_COUNT = "test.case.result.count"
 METRIC_CASE_ACTIVE = "test.case.active"
 METRIC_TESTS_COLLECTED = "pytest.tests.collected"
+METRIC_TESTS_FLAKY = "pytest.tests.flaky"
 METRIC_LAST_PROGRESS = "pytest.run.last_progress"
 METRIC_RUN_DURATION = "test.suite.run.duration"
 

@@ -30,6 +30,7 @@ _ACTIVE = _Number(semconv.METRIC_CASE_ACTIVE, "Tests under way", "{test}", Metri
 _LAST_PROGRESS = _Number(
     semconv.METRIC_LAST_PROGRESS, "When a test was last over, in seconds since the epoch", "s", MetricKind.GAUGE
 )
+_FLAKY = _Number(semconv.METRIC_TESTS_FLAKY, "Tests that passed after a failed attempt", "{test}", MetricKind.COUNTER)
 _COLLECTED = _Number(semconv.METRIC_TESTS_COLLECTED, "Tests that the run executes", "{test}", MetricKind.GAUGE)
 
 
@@ -60,6 +61,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._outcomes: Counter[str] = Counter(dict.fromkeys(semconv.OUTCOMES, 0))
+        self._flaky: Counter[str] = Counter()
         self._durations: dict[tuple[str, str], _Histogram] = {}
         self._run: tuple[str, _Histogram] | None = None
 
@@ -79,6 +81,8 @@ class Tally:
         if histogram is None:
             histogram = self._durations[key] = _Histogram(BOUNDS)
         histogram.add((attempt.end - attempt.start) / _NANOSECONDS)
+        if attempt.flaky:
+            self._flaky[suite] += 1
 
     def metrics(self, run: Run, time: int) -> list[Metric]:
         """All metrics as they stand at `time` (ns since the epoch)."""
@@ -93,6 +97,8 @@ class Tally:
         ]
         if run.collected is not None:
             numbers.append((_COLLECTED, [NumberPoint({}, run.collected)]))
+        if self._flaky:
+            numbers.append((_FLAKY, [NumberPoint({semconv.SUITE_NAME: suite}, n) for suite, n in self._flaky.items()]))
         found = [Metric(*number, start, time, tuple(points)) for number, points in numbers]
         return [*found, *self._histograms(start, time)]
 

@@ -67,6 +67,17 @@ def test_collected_is_told_when_it_is_known() -> None:
     assert values(measured(events.TestsCollected(BEGIN, 17))["pytest.tests.collected"]) == {"": 17}
 
 
+def test_flaky_tests_by_suite_once_there_is_one() -> None:
+    case = Case("a.py", 1, "t", "a.py")
+    started, over = a_test(1, "", "rerun", "")
+    assert isinstance(started, events.TestStarted)
+    first = [started._replace(case=case), over]
+    assert "pytest.tests.flaky" not in measured(*first)
+    metric = measured(*first, a_test(1)[1])["pytest.tests.flaky"]
+    assert metric.points == (NumberPoint({"test.suite.name": "a.py"}, 1),)
+    assert (metric.kind, metric.unit) == (MetricKind.COUNTER, "{test}")
+
+
 def test_durations_by_suite_and_status() -> None:
     case = Case("a.py", 1, "t", "a.py")
     started, over = a_test(1)
