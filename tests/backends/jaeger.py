@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +62,8 @@ def run_status(span: Span) -> object:
 
 
 class Jaeger:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: Mapping[str, str] | None = None, *files: str) -> None:
+        """`files`: shipped ones after jaeger.yaml. `more`: variables of these."""
         self.grpc, self.http, self.query, health = (free_address() for _ in range(4))
         addresses = {
             "JAEGER_OTLP_GRPC": self.grpc,
@@ -68,16 +71,17 @@ class Jaeger:
             "JAEGER_QUERY_HTTP": self.query,
             "JAEGER_QUERY_GRPC": free_address(),
             "JAEGER_HEALTH": health,
+            **(more or {}),
         }
-        arguments = ["--config", str(CONFIG / "jaeger.yaml")]
+        arguments = [f"--config={CONFIG / name}" for name in ("jaeger.yaml", *files)]
         self.program = Program(find_program("jaeger"), arguments, addresses, f"http://{health}/status", folder)
 
     def services(self) -> list[str]:
         return list(get_json(f"http://{self.query}/api/services")["data"])
 
-    def search(self, service: str) -> list[Trace]:
+    def search(self, service: str, **tags: str) -> list[Trace]:
         """Read what the page's search shows for a service."""
-        query = urlencode({"service": service, "limit": 100, "lookback": "1h"})
+        query = urlencode({"service": service, "limit": 100, "lookback": "1h", "tags": json.dumps(tags)})
         return [_trace(data) for data in get_json(f"http://{self.query}/api/traces?{query}")["data"]]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import runpy
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -34,6 +35,9 @@ def find_program(name: str) -> Path:
     folder: Path = runpy.run_path(str(ROOT / "backends" / "build.py"))["target_folder"]()
     if (program := folder / name).exists():
         return program
+    # Alertmanager is a package of the system.
+    if found := shutil.which(name):
+        return Path(found)
     reason = f"no {name} in {folder}: run `make backends`, or set PYTEST_OTLP_BACKENDS to the folder that has it"
     if os.environ.get("PYTEST_OTLP_REQUIRE_BACKENDS") == "1":
         pytest.fail(reason, pytrace=False)
@@ -71,6 +75,11 @@ def get_json(url: str) -> Any:
         return json.load(response)
 
 
+def get_text(url: str) -> str:
+    with _open(url, timeout=10) as response:
+        return str(response.read().decode())
+
+
 def post_json(url: str, body: object) -> int:
     """Return the status of a successful answer, which is any 2xx; another one raises."""
     data = json.dumps(body).encode()
@@ -101,10 +110,16 @@ class Program:
             self.stop()
 
     def start(self) -> None:
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def wait(self) -> None:
         wait_for(f"{self.health} of {self.command[0]}", self.healthy, START_DEADLINE)
 
     def healthy(self) -> bool:

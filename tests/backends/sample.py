@@ -76,3 +76,57 @@ import pytest
 def test_fails(number):
     pytest.fail("x" * 30_000)
 """
+
+FOR_DASHBOARDS = """
+import logging
+import time
+
+import pytest
+
+ATTEMPTS = []
+
+
+@pytest.fixture(scope="module")
+def basket():
+    time.sleep(0.05)
+    yield []
+
+
+def test_total(basket):
+    time.sleep(0.1)
+
+
+def test_fails(basket):
+    print("the basket is", basket)
+    logging.warning("empty")
+    assert basket == ["apple"]
+
+
+def test_flaky():
+    ATTEMPTS.append(1)
+    assert len(ATTEMPTS) == 2
+
+
+@pytest.mark.skip(reason="not sold yet")
+def test_skipped():
+    pass
+
+
+def test_takes_long():
+    # Longer than a test may take without a marker.
+    time.sleep(5.5)
+"""
+
+SLOW_SERIES = """
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range(int(os.environ["TESTS"])))
+def test_takes_a_while(number):
+    time.sleep(0.25)
+    Path(f"over-{number}").touch()
+"""
