@@ -1,4 +1,4 @@
-# Python 3.10 or newer, git and make are all that is needed. `make help` lists the targets.
+# Python 3.10 or newer, git and make are all that is needed, and Node 20.19 or newer for the page of the viewer. `make help` lists the targets.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,19 +14,23 @@ endif
 STAMP := $(VENV)/.ready
 CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfile.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path))))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# The viewer's page: built here, so that who installs the package needs no Node.
+PAGE := src/pytest_otlp/viewer/page/index.html
+PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -print)
+NPM := cd viewer && npm --no-audit --no-fund --loglevel=error
 # By version, outside the checkout: made once for all checkouts.
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(ACTIONLINT_VERSION)/actionlint
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults soak coverage lint types format workflows bench backends build lock clean
+.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench backends build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make the virtual environment with everything in it
+setup: $(STAMP) $(if $(shell command -v npm),$(PAGE)) ## Make the virtual environment with everything in it
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d: set PYTHON=" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
@@ -36,6 +40,17 @@ $(BIN)/python:
 $(STAMP): pyproject.toml requirements/dev.lock | $(BIN)/python
 	$(PIP) install -r requirements/dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+page: $(PAGE) ## Build the page of the viewer (needs Node 20.19 or newer)
+
+$(PAGE): viewer/node_modules/.package-lock.json $(PAGE_SOURCE)
+	$(NPM) run --silent build
+	@touch $@
+
+viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || { echo 'Node 20.19 or newer is needed for the page of the viewer, this is' "$$(node --version)" >&2; exit 1; }
+	$(NPM) ci
 	@touch $@
 
 demo: $(STAMP) ## Watch a small test suite while it runs
@@ -55,6 +70,11 @@ coverage: $(STAMP) ## Run the tests with branch coverage, the processes they sta
 	$(BIN)/python -m coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+test-page: $(STAMP) $(PAGE) ## Check and test the page of the viewer, in a real browser where Chromium is found
+	$(NPM) run --silent types
+	$(NPM) run --silent lint
+	$(NPM) run --silent test
 
 lint: $(STAMP) ## Check style and format
 	$(BIN)/ruff check $(CODE)
@@ -90,5 +110,6 @@ lock: | $(BIN)/python ## Pin the development dependencies anew
 	$(LOCK) --group test --universal --python-version 3.10 --upgrade --resolution lowest-direct --output-file requirements/lowest.lock
 
 clean: ## Remove what was built, the virtual environment included
+	rm -rf viewer/node_modules src/pytest_otlp/viewer/page
 	rm -rf $(VENV) .venvs .nox build dist .coverage .coverage.* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,130 @@
+import type { Numbers, Words } from "./columns";
+import { type TestTable, weight } from "./tests";
+
+export const SORTABLE = [
+    "outcome",
+    "test",
+    "file",
+    "duration",
+    "setup",
+    "call",
+    "teardown",
+    "start",
+    "worker",
+    "attempt",
+    "type",
+    "message",
+    "markers",
+] as const;
+export type Sortable = (typeof SORTABLE)[number];
+export type Compare = (a: number, b: number) => number;
+
+/** A column and a direction, as in `-duration`; undefined is the order of arrival. */
+export interface Sort {
+    by: Sortable;
+    down: boolean;
+}
+
+export function sortOf(text: string): Sort | undefined {
+    const down = text.startsWith("-");
+    const by = SORTABLE.find((key) => key === (down ? text.slice(1) : text));
+    return by && { by, down };
+}
+
+/** How two rows compare. Rows that are equal stay in the order of arrival, in both directions. */
+export function comparison(table: TestTable, { by, down }: Sort): Compare {
+    const compare = upward(table, by);
+    return down ? (a, b) => compare(b, a) || a - b : (a, b) => compare(a, b) || a - b;
+}
+
+function upward(table: TestTable, by: Sortable): Compare {
+    switch (by) {
+        case "duration":
+        case "setup":
+        case "call":
+        case "teardown":
+        case "start":
+        case "attempt":
+            return byNumber(table[by]);
+        case "outcome":
+            return byRank(table.outcome, weight);
+        case "test":
+            return byName(table);
+        default:
+            return byRank(table[by], ranks(table[by].words));
+    }
+}
+
+const byNumber =
+    ({ data }: Numbers): Compare =>
+    (a, b) =>
+        (data[a] ?? 0) - (data[b] ?? 0);
+
+function byRank(column: Words, rank: (word: string) => number): Compare {
+    const known = column.words.map(rank);
+    const { data } = column.ids;
+    return (a, b) => (known[data[a] ?? 0] ?? 0) - (known[data[b] ?? 0] ?? 0);
+}
+
+function byName(table: TestTable): Compare {
+    const file = byRank(table.file, ranks(table.file.words));
+    const { name } = table;
+    return (a, b) => file(a, b) || text(name[a] ?? "", name[b] ?? "");
+}
+
+const text = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function ranks(words: string[]): (word: string) => number {
+    const places = new Map([...words].sort(text).map((word, i) => [word, i]));
+    return (word) => places.get(word) ?? 0;
+}
+
+/** The rows in order. Numbers are sorted without a comparison function where they fit beside the row's number: ten times as fast. */
+export function sorted(rows: Uint32Array, table: TestTable, sort: Sort): Uint32Array {
+    const keys = packable(table, sort.by);
+    return (keys && packed(rows, keys, sort.down)) ?? rows.slice().sort(comparison(table, sort));
+}
+
+function packable(table: TestTable, by: Sortable): Float64Array | undefined {
+    switch (by) {
+        case "duration":
+        case "setup":
+        case "call":
+        case "teardown":
+        case "attempt":
+        case "start":
+            return table[by].data;
+        case "test":
+            return undefined;
+        default: {
+            const rank = by === "outcome" ? (word: string) => weight(word) * 2 : ranks(table[by].words);
+            const known = table[by].words.map(rank);
+            return table[by].ids.data.map((id) => known[id] ?? 0);
+        }
+    }
+}
+
+function packed(rows: Uint32Array, keys: Float64Array, down: boolean): Uint32Array | undefined {
+    let span = 1;
+    for (const n of rows) if (n >= span) span = n + 1;
+    const limit = Number.MAX_SAFE_INTEGER / span - 1;
+    const mixed = new Float64Array(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+        const n = rows[i]!;
+        const key = (down ? -1 : 1) * keys[n]!;
+        if (Math.abs(key) > limit || !Number.isInteger(key)) return undefined;
+        mixed[i] = key * span + n;
+    }
+    mixed.sort();
+    return Uint32Array.from(mixed, (value) => ((value % span) + span) % span);
+}
+
+/** Two ordered lists as one. */
+export function merged(left: Uint32Array, right: Uint32Array, compare: Compare): Uint32Array {
+    const all = new Uint32Array(left.length + right.length);
+    let [i, j, k] = [0, 0, 0];
+    while (i < left.length && j < right.length) all[k++] = compare(left[i]!, right[j]!) <= 0 ? left[i++]! : right[j++]!;
+    all.set(left.subarray(i), k);
+    all.set(right.subarray(j), k + left.length - i);
+    return all;
+}

@@ -1,0 +1,250 @@
+import { useMemo } from "preact/hooks";
+import { duration } from "../model/format";
+import { slowestTests } from "../model/slowest";
+import { isBad, type TestTable } from "../model/tests";
+import type { FreshFailure, Run, RunMore, SpanEvent } from "../protocol";
+import { link, type OpenRun } from "../state";
+import { Duration, Empty, Facts, Outside, Sign, tests } from "./bits";
+import { useStore } from "./context";
+import { shortMessage } from "./tests";
+import { Traceback } from "./traceback";
+import { AttributeList, text } from "./waterfall";
+
+const MOST = 100;
+
+/** What one wants to know while a run goes on: what failed, what is running, what it is. */
+export function Overview({ run, open }: { run: Run; open: OpenRun }) {
+    const more = open.more.value;
+    return (
+        <div class="overview">
+            <div class="column">
+                <FailureList run={run} open={open} />
+                <Troubles more={more} />
+            </div>
+            <div class="column side">
+                <Running run={run} />
+                <Slow run={run} open={open} />
+                <About run={run} more={more} />
+            </div>
+        </div>
+    );
+}
+
+interface Failed {
+    n: number;
+    nodeid: string;
+    outcome: string;
+    message: string;
+    duration: number;
+}
+
+/** Those in the table, and those that the fast lane told before their rows came. The newest first while it runs. */
+function failed(table: TestTable, fresh: FreshFailure[], running: boolean): Failed[] {
+    const found: Failed[] = [];
+    for (let n = 0; n < table.count; n++) {
+        if (isBad(table.outcome.at(n)))
+            found.push({
+                n,
+                nodeid: table.nodeid(n),
+                outcome: table.outcome.at(n),
+                message: shortMessage(table, n),
+                duration: table.duration.at(n),
+            });
+    }
+    for (const { n, nodeid, outcome, type, message, duration } of fresh)
+        if (n >= table.count) found.push({ n, nodeid, outcome, message: message || type, duration });
+    return running ? found.reverse() : found;
+}
+
+function FailureList({ run, open }: { run: Run; open: OpenRun }) {
+    const store = useStore();
+    const fresh = store.failures.value[run.id];
+    const version = open.version.value;
+    const running = run.state === "running";
+    const found = useMemo(() => failed(open.table, fresh ?? [], running), [open.table, version, fresh, running]);
+    return (
+        <section aria-label="Failures">
+            <h2>Failures {found.length > 0 && <small>{found.length}</small>}</h2>
+            {found.length === 0 ? (
+                <Empty title={running ? "Nothing has failed so far" : run.tests > 0 ? "Nothing failed" : "No tests"} />
+            ) : (
+                <ul class="failure-list">
+                    {found.slice(0, MOST).map((failure) => (
+                        <li key={failure.n}>
+                            <a
+                                href={link({
+                                    run: run.id,
+                                    view: "tests",
+                                    q: "outcome:failed,error,crashed,interrupted",
+                                    test: String(failure.n),
+                                })}
+                            >
+                                <Sign outcome={failure.outcome} />
+                                <span class="failure-text">
+                                    <span class="nodeid">{failure.nodeid}</span>
+                                    <span class="dim">{failure.message}</span>
+                                </span>
+                                <span class="dim">{duration(failure.duration)}</span>
+                            </a>
+                        </li>
+                    ))}
+                </ul>
+            )}
+            {found.length > MOST && (
+                <p>
+                    <a href={link({ run: run.id, view: "failures" })}>All {tests(found.length)}, by cause</a>
+                </p>
+            )}
+        </section>
+    );
+}
+
+/** What is wrong with the run as a whole: errors of the collection, data that are missing. */
+function Troubles({ more }: { more: RunMore | undefined }) {
+    if (!more || (more.events.length === 0 && more.problems.length === 0)) return null;
+    return (
+        <section aria-label="The run itself">
+            <h2>The run itself</h2>
+            {more.problems.map((problem, i) => (
+                <div key={i}>
+                    <h3>{problem.name}</h3>
+                    {(problem.events ?? []).map((event, j) => (
+                        <EventText key={j} event={event} />
+                    ))}
+                    {!problem.events?.length && <p class="why">{problem.message}</p>}
+                </div>
+            ))}
+            {more.events.map((event, i) => (
+                <EventText key={i} event={event} />
+            ))}
+        </section>
+    );
+}
+
+function EventText({ event }: { event: SpanEvent }) {
+    if (event.name !== "exception")
+        return (
+            <div class="event">
+                <h4>{event.name}</h4>
+                <AttributeList attributes={event.attributes} />
+            </div>
+        );
+    const said = (key: string) => text(event.attributes[`exception.${key}`] ?? "");
+    return (
+        <div class="event">
+            <h4>{said("type")}</h4>
+            <Traceback text={said("stacktrace") || said("message")} />
+        </div>
+    );
+}
+
+function Running({ run }: { run: Run }) {
+    const now = useStore().now.value;
+    if (run.running.length === 0) return null;
+    const over = run.state !== "running";
+    return (
+        <section aria-label="Running now">
+            <h2>
+                {over ? "Never ended" : "Running now"} <small>{run.running.length}</small>
+            </h2>
+            <ul class="running">
+                {run.running.slice(0, 20).map((test) => (
+                    <li key={`${test.worker} ${test.nodeid}`}>
+                        <span class="nodeid">{test.nodeid}</span>
+                        <span class="dim">
+                            {test.worker} {!over && duration(Math.max(0, now + run.skew - test.start))}
+                        </span>
+                    </li>
+                ))}
+            </ul>
+        </section>
+    );
+}
+
+function Slow({ run, open }: { run: Run; open: OpenRun }) {
+    const version = open.version.value;
+    const { table } = open;
+    const rows = useMemo(() => [...slowestTests(table, 5)], [version, table]);
+    if (rows.length === 0) return null;
+    return (
+        <section aria-label="Slowest tests">
+            <h2>
+                Slowest{" "}
+                <a class="more" href={link({ run: run.id, view: "slowest" })}>
+                    all
+                </a>
+            </h2>
+            <ul class="slow">
+                {rows.map((n) => (
+                    <li key={n}>
+                        <a href={link({ run: run.id, view: "tests", sort: "-duration", test: String(n) })}>
+                            <span class="nodeid">{table.name[n] || table.file.at(n)}</span>
+                            <Duration micros={table.duration.at(n)} of={table.duration.at(rows[0]!)} />
+                        </a>
+                    </li>
+                ))}
+            </ul>
+        </section>
+    );
+}
+
+function About({ run, more }: { run: Run; more: RunMore | undefined }) {
+    const traceUrl = useStore().info.value?.traceUrl ?? "";
+    const trace = run.traces[0] ?? "";
+    return (
+        <section aria-label="About the run">
+            <h2>About</h2>
+            <Facts
+                items={
+                    [
+                        ["host", run.host],
+                        ["Python", run.python],
+                        ["pytest", run.pytest],
+                        ["exit code", run.exitCode === null ? "" : String(run.exitCode)],
+                        ["error", run.error],
+                        ["branch", run.branch],
+                        ["commit", run.commit && <span class="mono">{run.commit}</span>],
+                        ["change", run.change],
+                        ["repository", run.repository && <Outside url={run.repository}>{run.repository}</Outside>],
+                        ["CI", run.url && <Outside url={run.url}>{run.url}</Outside>],
+                        ["warnings", run.warnings > 0 && String(run.warnings)],
+                        ["spans", `${run.spans}${run.appSpans > 0 ? `, ${run.appSpans} of the application` : ""}`],
+                        ["log records", run.logs > 0 && String(run.logs)],
+                        [
+                            "clock",
+                            run.skew !== 0 && `${duration(Math.abs(run.skew))} ${run.skew > 0 ? "ahead" : "behind"}`,
+                        ],
+                        [
+                            "trace",
+                            trace &&
+                                (traceUrl ? (
+                                    <Outside
+                                        url={traceUrl
+                                            .replace("{trace_id}", trace)
+                                            .replace("{run_id}", encodeURIComponent(run.id))}
+                                    >
+                                        {trace}
+                                    </Outside>
+                                ) : (
+                                    <span class="mono">{trace}</span>
+                                )),
+                        ],
+                        ["run id", <span class="mono">{run.id}</span>],
+                    ].filter(([, value]) => value !== undefined) as [string, string][]
+                }
+            />
+            {more && Object.keys(more.resource).length > 0 && (
+                <details>
+                    <summary>Resource</summary>
+                    <AttributeList attributes={more.resource} />
+                </details>
+            )}
+            {more && Object.keys(more.attributes).length > 0 && (
+                <details>
+                    <summary>Attributes</summary>
+                    <AttributeList attributes={more.attributes} />
+                </details>
+            )}
+        </section>
+    );
+}

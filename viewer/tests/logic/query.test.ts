@@ -1,0 +1,89 @@
+import { describe, expect, test } from "vitest";
+import { compile, toggled, valuesOf, withValues } from "../../src/model/query";
+import { tableOf } from "./table";
+
+const table = tableOf([
+    { id: "tests/test_cart.py::test_total[eur]", worker: "gw1", duration: 2_000_000, markers: "slow,db" },
+    {
+        id: "tests/test_cart.py::TestTax::test_rate",
+        outcome: "failed",
+        type: "AssertionError",
+        message: "assert 1 == 2",
+        worker: "gw10",
+        duration: 20_000,
+    },
+    {
+        id: "tests/test_api.py::test_get two",
+        outcome: "error",
+        phase: "setup",
+        type: "db.Error",
+        place: "conftest.py:7",
+        duration: 500_000,
+    },
+    { id: "tests/test_api.py::test_post", flaky: 1, duration: 900 },
+]);
+const found = (query: string) => [0, 1, 2, 3].filter(compile(query, table));
+
+describe("a query", () => {
+    test.each([
+        ["", [0, 1, 2, 3]],
+        ["cart", [0, 1]],
+        ["CART eur", [0]],
+        ["cart.py::test_tot", [0]],
+        ["tests/test_cart.py::TestTax::test_rate", [1]],
+        ["cart.py::total", []],
+        ["[eur]", [0]],
+        ["1 == 2", [1]],
+        ['"1 == 2"', [1]],
+        ["failed", [1]],
+        ["outcome:failed", [1]],
+        ["outcome:failed,error", [1, 2]],
+        ["-outcome:passed", [1, 2]],
+        ["file:api", [2, 3]],
+        ["name:rate", [1]],
+        ["marker:slow", [0]],
+        ["-marker:db", [1, 2, 3]],
+        ["worker:gw1", [0]],
+        ["worker:gw1,gw10", [0, 1]],
+        ["type:assertion", [1]],
+        ["phase:setup", [2]],
+        ["place:conftest.py:7", [2]],
+        ["is:flaky", [3]],
+        ['name:"get two"', [2]],
+        ["file:cart outcome:passed", [0]],
+    ])("%s", (query, rows) => expect(found(query)).toEqual(rows));
+
+    test.each([
+        [">1s", [0]],
+        [">=500ms", [0, 2]],
+        ["<20ms", [3]],
+        ["<=20ms", [1, 3]],
+        ["1", [0]],
+        ["10ms..600ms", [1, 2]],
+        ["<1ms", [3]],
+        [">0.01m", [0]],
+    ])("duration:%s", (value, rows) => expect(found(`duration:${value}`)).toEqual(rows));
+
+    test.each(["outcome:", "duration:>", "duration:>1x", "-", '"', "is:new", "-outcome:"])(
+        "%s, half typed, hides nothing that it cannot mean",
+        (query) => {
+            expect(found(`cart ${query}`)).toEqual([0, 1]);
+        },
+    );
+
+    test("looks at outcomes that come later too", () => {
+        const growing = tableOf([{ id: "a.py::a" }]);
+        const matches = compile("outcome:late", growing);
+        expect(matches(0)).toBe(false);
+        growing.append({ run: "r", from: 1, count: 1, columns: { file: ["a.py"], name: ["b"], outcome: ["late"] } });
+        expect(matches(1)).toBe(true);
+    });
+});
+
+test("values are taken into a query and out of it", () => {
+    expect(toggled("cart", "outcome", "failed")).toBe("cart outcome:failed");
+    expect(toggled("cart outcome:failed", "outcome", "error")).toBe("cart outcome:failed,error");
+    expect(toggled("outcome:failed cart", "outcome", "failed")).toBe("cart");
+    expect(withValues("cart", "file", ["my tests/a.py"])).toBe('cart file:"my tests/a.py"');
+    expect(valuesOf("-outcome:passed outcome:failed,error", "outcome")).toEqual(["failed", "error"]);
+});
