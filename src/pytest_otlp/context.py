@@ -162,18 +162,19 @@ class Attachment:
     """The context of this process with our span as the current one."""
 
     def __init__(self, span: CurrentSpan, baggage: str = "") -> None:
-        base = _with_baggage(baggage) if baggage else context.get_current()
+        self._before = context.get_current()
+        base = _with_baggage(baggage) if baggage else self._before
         self._context: Context = trace.set_span_in_context(span, base)
-        self._token = context.attach(self._context)
+        context.attach(self._context)
 
     def restore(self) -> None:
-        """Puts our context back where a test attached another and left it behind."""
+        """Puts our context back where a test attached another and left it behind, or where it never was."""
         if context.get_current() is not self._context:
             context.attach(self._context)
 
     def detach(self) -> None:
-        self.restore()
-        context.detach(self._token)
+        """Not by the token of the attaching, which is of the thread or task that did it."""
+        context.attach(self._before)
 
 
 def _with_baggage(header: str) -> Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 
 from pytest_otlp import events, traces
 from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture, TracesSplit
+from pytest_otlp.imports import when_imported
 from pytest_otlp.reports import (
     FACTS,
     Facts,
@@ -88,6 +90,8 @@ class TestObserver:
         """Told of each test before its setup, with the time; where None, the first report describes the test."""
         self.span: CurrentSpan | None = None
         self.attachment: Attachment | None = None
+        self.forget_import: Callable[[], None] = lambda: None
+        """Ends the wait for somebody who imports OpenTelemetry: until then nobody can ask for the span."""
         self.fixtures: list[Fixture] = []
         """Fixtures that were set up or torn down since the last report."""
         self.process: list[str] = []
@@ -166,6 +170,7 @@ class TestObserver:
         )
 
     def pytest_unconfigure(self) -> None:
+        self.forget_import()
         if self.attachment is not None:
             self.attachment.detach()
 
@@ -340,20 +345,23 @@ def observe(
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
         register(FixtureObserver(observer.fixtures, now, shortest), "otlp-fixtures")
     if settings.context:
-        _make_current(observer, settings, now, worker)
+        attach = partial(_make_current, observer, settings, now, worker)
+        observer.forget_import = when_imported("opentelemetry.trace", attach)
     return observer
 
 
 def _make_current(observer: TestObserver, settings: Settings, now: Clock, worker: str) -> None:
-    from pytest_otlp.context import Attachment, CurrentSpan  # noqa: PLC0415  imports OpenTelemetry
+    """Within somebody's import of OpenTelemetry, which must not fail because of us."""
+    with suppress(Exception):
+        from pytest_otlp.context import Attachment, CurrentSpan  # noqa: PLC0415  imports OpenTelemetry
 
-    observer.span = CurrentSpan(
-        observer.place,
-        trace_id=settings.trace_id,
-        run_id=settings.run_id,
-        trace_state=settings.trace_state,
-        worker=worker,
-        phases=settings.detail != "tests",
-        now=now,
-    )
-    observer.attachment = Attachment(observer.span, settings.baggage)
+        observer.span = CurrentSpan(
+            observer.place,
+            trace_id=settings.trace_id,
+            run_id=settings.run_id,
+            trace_state=settings.trace_state,
+            worker=worker,
+            phases=settings.detail != "tests",
+            now=now,
+        )
+        observer.attachment = Attachment(observer.span, settings.baggage)

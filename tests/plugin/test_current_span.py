@@ -161,6 +161,48 @@ def test_ids_and_propagation(run_pytest: Runner, detail: str) -> None:
         assert seen[name] == [span.span_id, span.trace_id, traceparent, True], name
 
 
+LATE = """
+    import asyncio, json, sys, threading
+
+    seen = {}
+
+    def note(name):
+        from opentelemetry import trace
+
+        seen[name] = f"{trace.get_current_span().get_span_context().span_id:016x}"
+
+    def test_before():
+        assert not any(name.startswith("opentelemetry.") for name in sys.modules)
+
+    def test_first():
+        %s
+
+    def test_later():
+        note("test_later")
+        with open("seen.json", "w") as file:
+            json.dump(seen, file)
+"""
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        'note("test_first")',
+        'asyncio.run(asyncio.wait_for(asyncio.to_thread(note, "thread"), 60)); note("test_first")',
+        'thread = threading.Thread(target=note, args=["thread"]); thread.start(); thread.join()',
+    ],
+    ids=["in a test", "in a task's thread", "in a thread"],
+)
+def test_whoever_imports_opentelemetry_first(run_pytest: Runner, first: str) -> None:
+    """Nothing of it is imported before, and whoever asks then finds the span."""
+    run = run_pytest(LATE % first)
+    assert run.exit_code == 0, run.stdout
+    seen = json.loads((run.folder / "seen.json").read_text())
+    assert seen["test_later"] == run.phase("test_later", "call").span_id
+    if "test_first" in seen and "thread" not in seen:
+        assert seen["test_first"] == run.phase("test_first", "call").span_id
+
+
 APPLICATION = """
     import json
     import pytest

@@ -16,7 +16,15 @@ SUITE = """
         with open("modules.json", "w") as file:
             json.dump(sorted(sys.modules), file)
 """
-HEAVY = ("opentelemetry.sdk", "opentelemetry.exporter", "google.protobuf", "grpc", "requests", "pytest_otlp.exporter")
+HEAVY = (
+    "opentelemetry.trace",
+    "opentelemetry.sdk",
+    "opentelemetry.exporter",
+    "google.protobuf",
+    "grpc",
+    "requests",
+    "pytest_otlp.exporter",
+)
 
 
 def modules(run_pytest: Runner, prefix: str) -> set[str]:
