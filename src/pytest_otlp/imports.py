@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from importlib.abc import Loader
+from typing import Any
 
 
 def when_imported(module: str, call: Callable[[], None]) -> Callable[[], None]:
@@ -58,7 +56,7 @@ def _spec_by_others(name: str, path: Sequence[str] | None, target: ModuleType | 
     return None
 
 
-class _Loader:
+class _Loader(Loader):
     """Does what the module's own loader does, and a little more at the end of the import."""
 
     def __init__(self, loader: Loader, call: Callable[[], None]) -> None:

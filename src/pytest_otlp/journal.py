@@ -13,6 +13,7 @@ from zlib import crc32
 FOLDER = "otlp"
 """Within pytest's cache directory, where it keeps folders of plugins (`d`)."""
 SUFFIX = ".jsonl"
+_BREAK = 0x0A
 _HIGH_DESCRIPTOR = 200
 """Tests that close "all" descriptors, or expect the lowest free one, work with small numbers."""
 
@@ -32,6 +33,7 @@ class Journal:
         self.path = path
         self.dropped = 0
         """Lines that could not be written (disk full, descriptor closed by a test)."""
+        self._held = ""
         self._torn = False
         self._write: Callable[[int, bytes], int] = os.write
         self._open: Callable[[Path, int], int] = os.open
@@ -40,20 +42,29 @@ class Journal:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._disown)
 
+    def hold(self, line: str) -> None:
+        """Lets a line wait for the next one, so that both are one write: of a test that is over, for the next test."""
+        self._held += line
+
+    def flush(self) -> None:
+        """Writes what was held."""
+        if self._held:
+            self.append("")
+
     def append(self, line: str) -> None:
-        """Writes one whole line of ASCII text, or counts it as dropped."""
-        data = line.encode("ascii")
-        if self._torn:
-            data = b"\n" + data
+        """Writes one whole line of ASCII text, after what was held, or counts them as dropped."""
+        if self._held:
+            line, self._held = self._held + line, ""
+        lead = b"\n" if self._torn else b""
+        data = lead + line.encode("ascii")
         try:
             written = self._write(self._descriptor, data)
         except OSError as error:
             written = self._write_again(data) if error.errno == errno.EBADF else 0
-        if not written:
-            self.dropped += 1
-            return
-        self._torn = written != len(data)
-        self.dropped += self._torn
+        if written:
+            self._torn = data[written - 1] != _BREAK
+        if written != len(data):
+            self.dropped += data.count(b"\n", max(written, len(lead)))
 
     def _write_again(self, data: bytes) -> int:
         """A test has closed our descriptor (`os.closerange`)."""
@@ -66,6 +77,7 @@ class Journal:
             return 0
 
     def close(self) -> None:
+        self.flush()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with suppress(OSError):  # a test has closed it already
@@ -73,6 +85,7 @@ class Journal:
 
     def _disown(self) -> None:
         """A forked child (os.fork in a test, multiprocessing) is a copy of this process, not of the run."""
+        self._held = ""
         self.close()
         self._write = _discard
 

@@ -11,7 +11,6 @@ from pytest import TestReport
 
 from pytest_otlp import events
 from pytest_otlp.events import (
-    Case,
     CollectFailed,
     CollectSkipped,
     Failure,
@@ -24,8 +23,8 @@ from pytest_otlp.events import (
 from pytest_otlp.reports import (
     FACTS,
     Facts,
+    Packed,
     PhaseExtra,
-    describe,
     failure_of,
     failure_of_exception,
     output_of,
@@ -33,7 +32,6 @@ from pytest_otlp.reports import (
     properties_of,
     reason_of,
     subtest_of,
-    suite_of,
     unpack,
 )
 from pytest_otlp.safe import qualified_name
@@ -45,8 +43,6 @@ if TYPE_CHECKING:
 LONG_PHASE = 100_000_000
 """ns: a phase that took longer is written at once, since the rest of its test may too."""
 _PHASES = ("setup", "call", "teardown")
-_NOT_PLAIN = frozenset({FACTS, "wasxfail"})
-"""Attributes of reports of which there is more to tell."""
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
 _PLAIN_STATUS = frozenset(
@@ -63,6 +59,14 @@ _PLAIN_STATUS = frozenset(
     }
 )
 """Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known."""
+
+
+class _Times(NamedTuple):
+    """Of a phase; start and end in ns, the duration that pytest reports in s."""
+
+    start: int
+    end: int
+    duration: float
 
 
 class _Attempt:
@@ -84,6 +88,8 @@ class _Attempt:
         self.key = key
         self.nodeid = nodeid
         self.rows: list[str] = []
+        self.plain: list[_Times] = []
+        """The first phases, as far as there is no more to tell of them; they are in no row yet."""
 
 
 class Policy(NamedTuple):
@@ -107,6 +113,7 @@ class Recorder:
         self._warnings = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
+        self._plainly = False
         self._observer: TestObserver | None = None
         self._current: _Attempt | None = None
         """Of the test that runs in this process, or ran last."""
@@ -120,15 +127,12 @@ class Recorder:
         self._observer = observer
         observer.on_start = self.start
 
-    def start(self, item: pytest.Item, time: int) -> None:
-        """A test of this process is about to run."""
+    def start(self, item: pytest.Item, time: int, case: str) -> None:
+        """A test of this process is about to run; `case` is its `Case`, encoded."""
         self._keys += 1
-        self._current = self._attempts["", item.nodeid] = _Attempt(self._keys, item.nodeid)
-        try:
-            case = describe(item, self._policy.redact)
-        except Exception:  # noqa: BLE001  items of other plugins may raise anything when they are asked
-            case = Case("", 0, "", suite_of(item.nodeid))
-        self._journal.append(events.encode_started(self._keys, item.nodeid, time, case))
+        nodeid = item.nodeid
+        self._current = self._attempts["", nodeid] = _Attempt(self._keys, nodeid)
+        self._journal.append(events.encode_started(self._keys, nodeid, time, case))
 
     def start_elsewhere(self, nodeid: str) -> None:
         """A test of some worker is about to run, or a further attempt of it."""
@@ -177,28 +181,74 @@ class Recorder:
 
         Most are, and every test pays for this: it asks for what `_record` would find out, and for nothing else.
         """
+        if report.outcome != "passed" or report.user_properties or type(report) is not TestReport:
+            return False
+        known = report.__dict__
+        if "wasxfail" in known or not (self._plainly or self._tells_plainly()):
+            return False
+        if FACTS in known:
+            return self._taken_from_afar(report, known[FACTS])
         attempt, observer = self._current, self._observer
-        if attempt is None or observer is None or report.outcome != "passed" or report.nodeid != attempt.nodeid:
+        if attempt is None or observer is None or report.nodeid != attempt.nodeid:
             return False
-        when = report.when
-        watch = observer.watches[when]
-        if attempt.told or watch.extra is not None or report.user_properties or type(report) is not TestReport:
+        watch = observer.watches[report.when]
+        if watch.extra is not None:
             return False
-        if not report.__dict__.keys().isdisjoint(_NOT_PLAIN) or not self._tells_plainly():
-            return False
-        category = "passed" if when == "call" else ""
-        row = events.encode_plain_phase(when, "passed", category, watch.start, watch.end, report.duration)
-        attempt.rows.append(row)
         attempt.number = observer.place.attempt
-        if when == "teardown":
-            self._end(attempt, "", attempt.nodeid)
-        elif watch.end - watch.start > LONG_PHASE:
-            self._write(attempt, "", last=False)
+        return self._taken(attempt, "", report, watch.start, watch.end)
+
+    def _taken_from_afar(self, report: pytest.TestReport, packed: Packed) -> bool:
+        """The same for a report that another process made."""
+        times, case, extra = packed
+        worker = report.__dict__.get("worker_id", "")
+        if extra or report.when not in _PHASES:
+            return False
+        attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
+        start, end, number = times.split()
+        attempt.number = int(number)
+        if case:
+            attempt.case = case
+        if not self._taken(attempt, worker, report, int(start), int(end)):
+            return False
+        del report.__dict__[FACTS]
+        if worker and attempt.plain and report.when == "setup":
+            self._place(attempt, worker)
         return True
+
+    def _taken(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> bool:
+        plain = attempt.plain
+        when = report.when
+        if attempt.told or attempt.rows or when != _PHASES[len(plain)]:
+            return False
+        plain.append(_Times(start, end, report.duration))
+        if when == "teardown":
+            self._pass(attempt, worker)
+        elif end - start > LONG_PHASE:
+            self._write(attempt, worker, last=False)
+        return True
+
+    def _pass(self, attempt: _Attempt, worker: str) -> None:
+        """All three phases are told in one short line, which waits for the start of the next test."""
+        (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
+        line = events.encode_passed(attempt.key, attempt.number, worker, (a, b, c, d, e, f), (setup, call, teardown))
+        if worker:
+            self._journal.append(line)
+        else:
+            self._journal.hold(line)
+        attempt.plain.clear()
+        self._forget(attempt, worker)
+
+    def _place(self, attempt: _Attempt, worker: str) -> None:
+        """The first report of a test says which worker runs it: the id of the test's span depends on it."""
+        self._journal.append(
+            events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case)
+        )
+        attempt.case = "null"
 
     def _tells_plainly(self) -> bool:
         """Whether there is nothing that every test has to tell."""
-        return self._knows_status() and self._policy.output != "all"
+        self._plainly = self._knows_status() and self._policy.output != "all"
+        return self._plainly
 
     def _record(self, report: pytest.TestReport) -> None:
         when = report.when
@@ -207,18 +257,18 @@ class Recorder:
             self._crashed(report)
             return
         packed = report.__dict__.pop(FACTS, None)
-        facts = unpack(packed) if packed else self._facts_of(report)
+        facts = unpack(packed) if packed is not None else self._facts_of(report)
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if when == "setup" and attempt.rerun:
             # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
-            self._end(attempt, worker, report.nodeid)
+            self._end(attempt, worker)
         attempt.number = facts.attempt or attempt.number
         if hasattr(report, "context"):
             self._add_subtest(attempt, report, facts)
             return
         self._add(attempt, report, facts)
         if when == "teardown":
-            self._end(attempt, worker, report.nodeid)
+            self._end(attempt, worker)
         elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed" or (worker and when == "setup"):
             # The setup's report is the first to say which worker it is: the id of the test's span depends on it.
             self._write(attempt, worker, last=False)
@@ -229,7 +279,7 @@ class Recorder:
         if facts is not None:
             return facts
         start = int(report.start * 1e9)
-        return Facts(start, start + int(report.duration * 1e9), 0, None)
+        return Facts(start, start + int(report.duration * 1e9), 0)
 
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
@@ -242,11 +292,6 @@ class Recorder:
         # Of a test with subtests pytest finds out only by this question that it failed.
         category = self._asked(report) if attempt.subtests else self._category(report)
         last = report.when == "teardown"
-        plain = report.outcome == "passed" and category in _PASSED and not (facts.extra or attempt.subtests)
-        if plain and not (last and (self._output_wanted(attempt) or report.user_properties)):
-            row = events.encode_plain_phase(report.when, "passed", category, facts.start, facts.end, report.duration)
-            attempt.rows.append(row)
-            return
         if category == "rerun":
             attempt.rerun = attempt.awaited = last = True
         self._add_row(attempt, report, category, facts, last=last)
@@ -268,8 +313,8 @@ class Recorder:
         extra = facts.extra or PhaseExtra()
         for line in extra.process:
             self._journal.append(line)
-        if extra.case is not None:
-            attempt.case = events.encode_case(extra.case)
+        if facts.case:
+            attempt.case = facts.case
         attempt.told = True
         attempt.passed = attempt.passed and category in _PASSED
         phase = phase_of(report, category, (facts.start, facts.end), extra, self._policy.redact)
@@ -281,28 +326,42 @@ class Recorder:
                 properties=properties_of(report, self._policy.redact),
                 output=output_of(report) if self._output_wanted(attempt) else (),
             )
+        self._settle_plain(attempt)
         attempt.rows.append(events.encode_phase(phase))
+
+    def _settle_plain(self, attempt: _Attempt) -> None:
+        """The first phases get rows of their own: the test is no plain pass after all, or takes long."""
+        if attempt.plain:
+            attempt.rows += [
+                events.encode_plain_phase(when, "passed", "passed" if when == "call" else "", *times)
+                for when, times in zip(_PHASES, attempt.plain, strict=False)
+            ]
+            attempt.plain.clear()
 
     def _output_wanted(self, attempt: _Attempt) -> bool:
         return self._policy.output == "all" or (self._policy.output == "failed" and not attempt.passed)
 
     def _write(self, attempt: _Attempt, worker: str, *, last: bool) -> None:
+        self._settle_plain(attempt)
         self._journal.append(
             events.encode_phases(attempt.key, attempt.number, worker, attempt.rows, last=last, case=attempt.case)
         )
         attempt.rows.clear()
         attempt.case = "null"
 
-    def _end(self, attempt: _Attempt, worker: str, nodeid: str) -> None:
+    def _end(self, attempt: _Attempt, worker: str) -> None:
         self._write(attempt, worker, last=True)
         if attempt.rerun:
             attempt.number += 1
             attempt.passed = True
             attempt.rerun = attempt.told = False
         else:
-            # flaky reports further rounds of a test whose teardown is told already.
-            self._current = None
-            del self._attempts[worker, nodeid]
+            self._forget(attempt, worker)
+
+    def _forget(self, attempt: _Attempt, worker: str) -> None:
+        # flaky reports further rounds of a test whose teardown is told already.
+        self._current = None
+        del self._attempts[worker, attempt.nodeid]
 
     def _category(self, report: pytest.TestReport) -> str:
         """Under which pytest's summary counts this report; asking costs more than all else, so not for a plain pass."""
@@ -331,7 +390,7 @@ class Recorder:
         if report.outcome != "failed":
             return
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
-        if attempt.rows:
+        if attempt.rows or attempt.plain:
             self._write(attempt, worker, last=False)
         message = str(report.longrepr)
         self._journal.append(events.encode(TestCrashed(attempt.key, worker, self._now(), message)))
@@ -368,7 +427,7 @@ class Recorder:
         if self.exit_code is None:
             self.exit_code = exit_code
             for (worker, _), attempt in self._attempts.items():
-                if attempt.rows:
+                if attempt.rows or attempt.plain:
                     self._write(attempt, worker, last=attempt.rerun)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
             self._journal.append(events.encode(end))

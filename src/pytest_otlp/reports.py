@@ -6,7 +6,9 @@ import enum
 import inspect
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from json.encoder import encode_basestring_ascii as quoted
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import pytest
 
@@ -30,9 +32,8 @@ _TEXT_STREAMS = ("stdout", "stderr", "log")
 
 
 class PhaseExtra(NamedTuple):
-    """What the process that runs the tests knows and the report does not say."""
+    """What the process that runs the tests knows of few phases and the report does not say."""
 
-    case: Case | None = None
     exception: tuple[str, str] | None = None
     """Qualified type and message."""
     fixtures: tuple[Fixture, ...] = ()
@@ -47,25 +48,32 @@ class Facts(NamedTuple):
     start: int
     end: int
     attempt: int
-    extra: PhaseExtra | None
-    """None for most."""
+    case: str = ""
+    """Of the test, encoded; with its first phase, where another process made the report."""
+    extra: PhaseExtra | None = None
 
 
-def pack(facts: Facts) -> tuple[int, int, int, str]:
-    """Facts as plain values: xdist, pytest-forked and reportlog serialise everything on a report."""
+Packed: TypeAlias = tuple[str, str, str]
+
+
+def pack(facts: Facts) -> Packed:
+    """Facts as texts: xdist, pytest-forked and reportlog serialise everything on a report.
+
+    Start, end and attempt in one, then the test's case, then what few phases have.
+    """
     extra = json.dumps(facts.extra, separators=(",", ":"), default=text_of) if facts.extra else ""
-    return facts.start, facts.end, facts.attempt, extra
+    return f"{facts.start} {facts.end} {facts.attempt}", facts.case, extra
 
 
-def unpack(packed: tuple[int, int, int, str]) -> Facts:
-    start, end, attempt, extra = packed
-    return Facts(start, end, attempt, _decoded(extra) if extra else None)
+def unpack(packed: Packed) -> Facts:
+    times, case, extra = packed
+    start, end, attempt = map(int, times.split())
+    return Facts(start, end, attempt, case, _decoded(extra) if extra else None)
 
 
 def _decoded(text: str) -> PhaseExtra:
-    case, exception, fixtures, span, process = json.loads(text)
+    exception, fixtures, span, process = json.loads(text)
     return PhaseExtra(
-        events.case_of(case),
         (exception[0], exception[1]) if exception else None,
         tuple(map(events.fixture_of, fixtures)),
         events.span_facts_of(span),
@@ -90,6 +98,52 @@ def describe(item: pytest.Item, redact: Sequence[str]) -> Case:
     )
 
 
+class Cases:
+    """`describe`, encoded. Every test pays for it, and most are plain functions without markers or parameters."""
+
+    def __init__(self, redact: Sequence[str]) -> None:
+        self._redact = redact
+        self._parent: object = None
+        """Of the last test; what follows is the same for all in it."""
+        self._bare = False
+        self._prefix = self._path = self._quoted_path = self._suite = self._description = ""
+
+    def encoded(self, item: pytest.Item) -> str:
+        """The `Case` of a test as an element of a line. Items of other plugins may raise anything when asked."""
+        try:
+            return self._plain(item) or events.encode_case(describe(item, self._redact))
+        except Exception:  # noqa: BLE001  see above
+            return events.encode_case(Case("", 0, "", suite_of(item.nodeid)))
+
+    def _plain(self, item: pytest.Item) -> str:
+        """Empty for a test that is not plain."""
+        nodeid = item.nodeid
+        if type(item) is not pytest.Function or item.own_markers or "[" in nodeid or "callspec" in item.__dict__:
+            return ""
+        if item.parent is not self._parent:
+            self._enter(item.parent)
+        function = item.obj
+        path, line, _ = item.location
+        if not self._bare or type(function) not in _FUNCTIONS or nodeid != self._prefix + item.name or line is None:
+            return ""
+        if path != self._path:
+            self._path, self._quoted_path = path, quoted(path.replace("\\", "/"))
+        doc = function.__doc__
+        description = self._description if doc is None else quoted(_cleaned(doc))
+        name = quoted(f"{function.__module__}.{function.__qualname__}")
+        return f'[{self._quoted_path},{line + 1},{name},{self._suite},{description},[],[],""]'
+
+    def _enter(self, parent: pytest.Collector | None) -> None:
+        self._parent = parent
+        self._bare = parent is not None and not any(node.own_markers for node in parent.listchain())
+        if parent is not None:
+            self._prefix, self._suite = f"{parent.nodeid}::", quoted(parent.nodeid)
+            self._description = quoted(_description_of_class(parent))
+
+
+_FUNCTIONS = (FunctionType, MethodType)
+
+
 def suite_of(nodeid: str) -> str:
     """The file (and class) of a node id."""
     head = nodeid.split("[", 1)[0]
@@ -107,11 +161,18 @@ def _function_name(function: object, item: pytest.Item) -> str:
 def _description(item: pytest.Item, function: object) -> str:
     """The test's docstring, else its class's. Objects inherit their type's docstring: only functions have their own."""
     if isinstance(doc := getattr(function, "__doc__", None), str) and hasattr(function, "__code__"):
-        return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
-    parent = item.parent
-    if isinstance(parent, pytest.Class) and isinstance(doc := vars(parent.obj).get("__doc__"), str):
-        return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
+        return _cleaned(doc)
+    return _description_of_class(item.parent)
+
+
+def _description_of_class(node: object) -> str:
+    if isinstance(node, pytest.Class) and isinstance(doc := vars(node.obj).get("__doc__"), str):
+        return _cleaned(doc)
     return ""
+
+
+def _cleaned(doc: str) -> str:
+    return cut_middle(inspect.cleandoc(doc), TEXT_LIMIT)
 
 
 def _markers(item: pytest.Item) -> tuple[tuple[str, ...], str]:

@@ -30,7 +30,12 @@ class Plan(NamedTuple):
 
     def part_of(self, nodeid: str) -> int:
         """Which of them a test is in, from 0: by its name alone, since workers run the tests of a file in any order."""
-        parts = self.parts(file_of(nodeid))
+        if self.per != "file":
+            return 0
+        path = file_of(nodeid)
+        if self.tests.get(path, 0) <= MOST_TESTS:
+            return 0
+        parts = self.parts(path)
         return crc32(nodeid.encode("utf-8", "surrogatepass")) % parts if parts > 1 else 0
 
     def key_of(self, worker: str, nodeid: str, attempt: int) -> tuple[str, ...]:

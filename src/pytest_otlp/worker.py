@@ -15,9 +15,9 @@ from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixtu
 from pytest_otlp.imports import when_imported
 from pytest_otlp.reports import (
     FACTS,
+    Cases,
     Facts,
     PhaseExtra,
-    describe,
     exception_of,
     exception_of_collection,
     failure_of_exception,
@@ -67,11 +67,13 @@ class Place:
 class PhaseWatch:
     """One phase of the test that runs, or ran last: one object for all tests, since each would pay for its own."""
 
-    __slots__ = ("end", "extra", "start")
+    __slots__ = ("case", "end", "extra", "start")
 
     def __init__(self) -> None:
         self.start = 0
         self.end = 0
+        self.case = ""
+        """Of the test, encoded, where another process must be told."""
         self.extra: PhaseExtra | None = None
 
 
@@ -86,8 +88,9 @@ class TestObserver:
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
         self.watches = {"setup": PhaseWatch(), "call": PhaseWatch(), "teardown": PhaseWatch()}
-        self.on_start: Callable[[pytest.Item, int], None] | None = None
-        """Told of each test before its setup, with the time; where None, the first report describes the test."""
+        self._cases = Cases(redact)
+        self.on_start: Callable[[pytest.Item, int, str], None] | None = None
+        """Told of each test before its setup, with the time and its encoded case; else that is on its first report."""
         self.span: CurrentSpan | None = None
         self.attachment: Attachment | None = None
         self.forget_import: Callable[[], None] = lambda: None
@@ -115,7 +118,9 @@ class TestObserver:
             place.nodeid = item.nodeid
             place.attempt = 1 + self._repeated.get(item.nodeid, 0)
             if self.on_start is not None:
-                self.on_start(item, start)
+                self.on_start(item, start, self._cases.encoded(item))
+            else:
+                self.watches["setup"].case = self._cases.encoded(item)
         if item.nodeid in self._repeated:
             self._repeated[item.nodeid] += 1
         place.phase = "setup"
@@ -133,36 +138,33 @@ class TestObserver:
         self.watches["teardown"].start = self._now()
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """No wrapper around the report's making: that alone would cost as much as everything else in here."""
         watch = self.watches[call.when]
         watch.end = self._now()
         watch.extra = None
-        if call.excinfo is not None or self.fixtures or self.process or self._heavy(call.when):
-            watch.extra = self._safe_extra(item, call)
+        if call.excinfo is not None or self.fixtures or self.process or (self.span is not None and self.span.said):
+            watch.extra = self._safe_extra(call)
 
     def facts_of(self, report: pytest.TestReport) -> Facts | None:
         """What is known of the phase that a report of this process tells of; None for any other report."""
         watch = self.watches.get(str(report.when))
         if watch is None or report.nodeid != self.place.nodeid:
             return None
-        return Facts(watch.start, watch.end, self.place.attempt, watch.extra)
+        case, watch.case = watch.case, ""
+        return Facts(watch.start, watch.end, self.place.attempt, case, watch.extra)
 
-    def _heavy(self, when: str) -> bool:
-        return (when == "setup" and self.on_start is None) or (self.span is not None and self.span.said)
-
-    def _safe_extra(self, item: pytest.Item, call: pytest.CallInfo[None]) -> PhaseExtra | None:
-        """Items of other plugins may raise anything when they are asked; the test must not notice."""
+    def _safe_extra(self, call: pytest.CallInfo[None]) -> PhaseExtra | None:
+        """Exceptions may raise anything when they are asked; the test must not notice."""
         try:
-            return self._extra(item, call)
+            return self._extra(call)
         except Exception:  # noqa: BLE001  see above
             return None
 
-    def _extra(self, item: pytest.Item, call: pytest.CallInfo[None]) -> PhaseExtra:
+    def _extra(self, call: pytest.CallInfo[None]) -> PhaseExtra:
         fixtures, self.fixtures[:] = tuple(self.fixtures), ()
         process, self.process[:] = tuple(self.process), ()
         return PhaseExtra(
-            case=describe(item, self._redact) if self.on_start is None and call.when == "setup" else None,
             exception=exception_of(call),
             fixtures=fixtures,
             span=self.span.take() if self.span is not None and self.span.said else None,

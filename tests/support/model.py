@@ -26,11 +26,12 @@ from pytest_otlp.events import (
     SpanFacts,
     Subtest,
     TestCrashed,
+    TestPassed,
     TestsCollected,
     TestStarted,
     TracesSplit,
 )
-from pytest_otlp.exporter.records import Span
+from pytest_otlp.exporter.records import Span, whole
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.spans import spans_of
 from pytest_otlp.exporter.trace import Trace
@@ -103,6 +104,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TracesSplit, texts, st.dictionaries(texts, numbers, max_size=3)),
     st.builds(TestStarted, numbers, texts, times, st.none() | cases),
     st.builds(PhasesFinished, numbers, numbers, texts, st.booleans(), tuples_of(phases), st.none() | cases),
+    st.builds(TestPassed, *[numbers] * 2, texts, times, *[times] * 8),
     st.builds(TestCrashed, numbers, texts, times, texts),
     st.builds(SessionFinished, times, numbers, numbers, st.none() | failures, numbers),
 )
@@ -219,6 +221,9 @@ def _attempt(
     over: bool = True,
 ) -> Iterator[Event]:
     """Its phases in one event, or in several."""
+    if over and tuple(categories) == ("", "passed", "") and draw(st.booleans()):
+        yield _passed(draw, clock, key, attempt, worker)
+        return
     rows: list[Phase] = []
     for number, (when, category) in enumerate(zip(("setup", "call", "teardown"), categories, strict=False), 1):
         rows.append(_phase(draw, clock, when, category))
@@ -226,6 +231,12 @@ def _attempt(
         if last or draw(st.booleans()):
             yield PhasesFinished(key, attempt, worker, last, tuple(rows), case if worker else None)
             rows = []
+
+
+def _passed(draw: st.DrawFn, clock: _Clock, key: int, attempt: int, worker: str) -> TestPassed:
+    start = clock.later()
+    after = [clock.later() - start for _ in range(5)]
+    return TestPassed._make([key, attempt, worker, start, *after, 100, 20, 3])
 
 
 def _phase(draw: st.DrawFn, clock: _Clock, when: str, category: str) -> Phase:
@@ -266,7 +277,7 @@ def finals_of(told: Iterable[Event], run: Run | None = None) -> list[Final]:
 
 
 def spans_from(trace: Trace, finals: Iterable[Final]) -> list[Span]:
-    return [span for final in finals for span in spans_of(trace, final)]
+    return [whole(span) for final in finals for span in spans_of(trace, final)]
 
 
 def problems(spans: Sequence[Span], session: SessionStarted) -> list[str]:

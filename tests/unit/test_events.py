@@ -43,7 +43,28 @@ def test_phases_encoded_one_by_one(
 
 @given(model.numbers, model.texts, model.times, model.cases)
 def test_start_of_a_test(key: int, nodeid: str, time: int, case: events.Case) -> None:
-    assert events.encode_started(key, nodeid, time, case) == events.encode(events.TestStarted(key, nodeid, time, case))
+    text = events.encode_case(case)
+    assert events.encode_started(key, nodeid, time, text) == events.encode(events.TestStarted(key, nodeid, time, case))
+
+
+@given(model.numbers, model.numbers, st.sampled_from(["", "gw0"]), st.lists(model.times, min_size=6, max_size=6))
+def test_a_pass(key: int, attempt: int, worker: str, times: list[int]) -> None:
+    line = events.encode_passed(key, attempt, worker, times, (0.25, 1e-6, 0.0000014))
+    after = [time - times[0] for time in times[1:]]
+    passed = events.TestPassed._make([key, attempt, worker, times[0], *after, 250_000, 1, 1])
+    assert events.decode(line) == passed
+    assert line == events.encode(passed)
+
+
+@given(st.lists(model.events.map(events.encode) | st.sampled_from(["torn", '["later",1]\n', "[]", "1],[2", "7"])))
+def test_many_lines_are_read_like_each_of_them(lines: list[str]) -> None:
+    def one(line: str) -> Event | None:
+        try:
+            return events.decode(line)
+        except ValueError:
+            return None
+
+    assert events.decode_all([line.encode() for line in lines]) == [one(line) for line in lines]
 
 
 def only_value_errors(line: str | bytes) -> None:
@@ -69,7 +90,10 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(["run", "file", "bad", "tests", "coll", "start", "done", "crash", "end"]), st.lists(json_values))
+@given(
+    st.sampled_from(["run", "file", "bad", "tests", "coll", "start", "done", "ok", "crash", "end"]),
+    st.lists(json_values),
+)
 @example("done", [1, 1, "", True, [{}]])
 @example("done", [1, 1, "", True, [7]])
 @example("bad", ["a", "", 1, 2, {"message": 1}])
@@ -111,6 +135,8 @@ def test_lines_as_they_are_released() -> None:
     plain = events.encode_plain_phase("call", "passed", "passed", 1, 2, 0.001)
     line = events.encode_phases(3, 1, "gw0", [plain], last=True)
     assert line == '["done",3,1,"gw0",true,[["call","passed","passed",1,2,0.001]],null]\n'
+    passed = events.encode_passed(3, 1, "", (10, 11, 12, 13, 14, 15), (0.001, 0.002, 0.003))
+    assert passed == '["ok",3,1,"",10,1,2,3,4,5,1000,2000,3000]\n'
 
 
 def test_values_that_json_does_not_know_become_text() -> None:

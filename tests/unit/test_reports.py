@@ -64,7 +64,6 @@ def a_call(error: BaseException) -> pytest.CallInfo[None]:
     st.tuples(model.times, model.times, st.integers(0, 9)),
     st.builds(
         PhaseExtra,
-        st.none() | model.cases,
         st.none() | st.tuples(model.texts, model.texts),
         model.tuples_of(model.fixtures),
         st.none() | model.span_facts,
@@ -73,15 +72,15 @@ def a_call(error: BaseException) -> pytest.CallInfo[None]:
 )
 def test_facts_travel(plain: tuple[int, int, int], extra: PhaseExtra) -> None:
     """As xdist, pytest-forked and reportlog let only plain values through."""
-    packed = reports.pack(Facts(*plain, extra))
-    assert [type(value) for value in packed] == [int, int, int, str]
-    assert packed[3].isascii()
-    assert reports.unpack(packed) == Facts(*plain, extra)
+    packed = reports.pack(Facts(*plain, "[case]", extra))
+    assert [type(value) for value in packed] == [str, str, str]
+    assert packed[2].isascii()
+    assert reports.unpack(packed) == Facts(*plain, "[case]", extra)
 
 
 def test_most_facts_are_short() -> None:
-    assert reports.pack(Facts(1, 2, 3, None)) == (1, 2, 3, "")
-    assert reports.unpack((1, 2, 3, "")) == Facts(1, 2, 3, None)
+    assert reports.pack(Facts(1, 2, 3)) == ("1 2 3", "", "")
+    assert reports.unpack(("1 2 3", "", "")) == Facts(1, 2, 3)
 
 
 # What a test is
@@ -145,7 +144,9 @@ def described(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Cal
 
     def find(name: str) -> events.Case:
         (item,) = [item for item in items if item.name.split("[")[0] == name]
-        return reports.describe(item, SECRETS)
+        case = reports.describe(item, SECRETS)
+        assert reports.Cases(SECRETS).encoded(item) == events.encode_case(case)
+        return case
 
     return find
 
@@ -437,7 +438,7 @@ class Context:
 
 def test_a_subtest() -> None:
     report = a_report("failed", "trace", context=Context())
-    facts = Facts(1_000_000_000, 2_000_000_000, 1, PhaseExtra(exception=("ValueError", "no")))
+    facts = Facts(1_000_000_000, 2_000_000_000, 1, "", PhaseExtra(exception=("ValueError", "no")))
     subtest = reports.subtest_of(report, "failed", facts, SECRETS)
     assert subtest.message == ""
     assert subtest.parameters == (
@@ -453,7 +454,7 @@ def test_a_subtest() -> None:
 
 def test_a_subtest_does_not_begin_before_its_phase() -> None:
     """Its duration is of a clock that a test may move."""
-    facts = Facts(1_900_000_000, 2_000_000_000, 1, None)
+    facts = Facts(1_900_000_000, 2_000_000_000, 1)
     subtest = reports.subtest_of(a_report(context=Context()), "passed", facts, NOTHING)
     assert (subtest.start, subtest.end, subtest.failure) == (1_900_000_000, 2_000_000_000, None)
 

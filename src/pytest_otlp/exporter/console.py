@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from pytest_otlp.exporter.records import Attributes, Record, Signal, Span
+from pytest_otlp.exporter.records import Attributes, Record, SharedSpan, Signal, Span, whole
 from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 from pytest_otlp.exporter.tree import render
 
@@ -32,7 +32,7 @@ class ConsoleTransport:
         """Writes to a terminal, for which there is no timeout to be had."""
         if signal is not Signal.TRACES:
             return Answer(Verdict.ACCEPTED)
-        spans = [record for record in payload.data if isinstance(record, Span)]
+        spans = [whole(record) for record in payload.data if isinstance(record, Span | SharedSpan)]
         try:
             # Begins on a line of its own: pytest's line of dots is under way.
             self._write("\n".join(["", *render(spans), ""]))

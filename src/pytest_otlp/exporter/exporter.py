@@ -12,7 +12,7 @@ from pytest_otlp.exporter import signals
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.markers import Markers
 from pytest_otlp.exporter.progress import Places, Progress, missing
-from pytest_otlp.exporter.records import Attributes, Span
+from pytest_otlp.exporter.records import Attributes, SharedSpan, Span
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.spans import span_count, spans_of
@@ -63,7 +63,7 @@ class Exporter:
         self._resource: Attributes = {}
         self._trace: Trace | None = None
         self._markers = Markers()
-        self._pending: list[Span] = []
+        self._pending: list[Span | SharedSpan] = []
         self._pending_end = 0
         """The place, among all spans of the journal, after the last of these."""
         self._produced = self._unsettled = 0
@@ -79,11 +79,11 @@ class Exporter:
         """The endpoint is behind: more events would have to be held in memory."""
         return self._senders.traces.full
 
-    def take(self, line: bytes) -> None:
-        try:
-            event = events.decode(line)
-        except ValueError:
-            event = None
+    def take(self, lines: Sequence[bytes]) -> None:
+        for event in events.decode_all(lines):
+            self._take(event)
+
+    def _take(self, event: Event | None) -> None:
         if event is None:
             self.unread += 1
             return
@@ -130,7 +130,7 @@ class Exporter:
         if len(self._pending) >= BATCH:
             self.flush()
 
-    def _add(self, spans: Sequence[Span]) -> None:
+    def _add(self, spans: Sequence[Span | SharedSpan]) -> None:
         before = self._produced
         for first, end in self._count(len(spans)):
             # What waits goes out together, so it has to stand together in the journal.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from pytest_otlp.traces import Plan, file_of
@@ -21,7 +21,7 @@ class AttemptOver(NamedTuple):
     start: int
     end: int
     outcome: str
-    categories: Counter[str]
+    categories: Sequence[str]
     """Under which pytest's summary counts it."""
 
     @property
@@ -64,7 +64,7 @@ class _Part:
 
     def add(self, test: AttemptOver) -> None:
         self.start, self.end = min(self.start, test.start), max(self.end, test.end)
-        self.counts += test.categories
+        self.counts.update(test.categories)
         self.interrupted += test.outcome == "interrupted"
 
 
@@ -106,15 +106,24 @@ class Files:
         path = file_of(nodeid)
         over = [file for file in self._open.values() if file.path != path and file.complete]
         if path not in self._closed:
-            file = self._open.setdefault(path, _File(path, self._plan.tests.get(path, 0)))
-            file.parts.setdefault(self._plan.part_of(nodeid), _Part(time))
+            file = self._open.get(path)
+            if file is None:
+                file = self._open[path] = _File(path, self._plan.tests.get(path, 0))
+            self._part(file, nodeid, time)
         return [self._close(file) for file in over]
+
+    def _part(self, file: _File, nodeid: str, start: int) -> _Part:
+        number = self._plan.part_of(nodeid)
+        part = file.parts.get(number)
+        if part is None:
+            part = file.parts[number] = _Part(start)
+        return part
 
     def end(self, test: AttemptOver) -> None:
         file = self._open.get(file_of(test.nodeid))
         if file is None:
             return
-        file.parts.setdefault(self._plan.part_of(test.nodeid), _Part(test.start)).add(test)
+        self._part(file, test.nodeid, test.start).add(test)
         if test.outcome != "rerun":
             file.over.add((test.worker, test.nodeid))
         known = file.bad if test.bad else file.good

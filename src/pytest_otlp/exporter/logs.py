@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pytest_otlp import semconv
 from pytest_otlp.events import Event, SessionStarted, TestStarted
 from pytest_otlp.exporter.records import AttributeValue, LogRecord
-from pytest_otlp.exporter.run import Attempt, Final, SessionClosed
+from pytest_otlp.exporter.run import Attempt, Final, Passed, SessionClosed
 from pytest_otlp.exporter.trace import Trace, test_id
 
 INFO = 9
@@ -39,7 +39,7 @@ def _case_started(trace: Trace, event: TestStarted) -> LogRecord:
 def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
     """The records of what became final."""
     match final:
-        case Attempt():
+        case Attempt() | Passed():
             yield _case_finished(trace, final)
         case SessionClosed():
             attributes: dict[str, AttributeValue] = {
@@ -51,7 +51,7 @@ def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
             yield _record(trace, final.end, semconv.EVENT_RUN_FINISHED, severity, body, attributes, trace.root_id)
 
 
-def _case_finished(trace: Trace, attempt: Attempt) -> LogRecord:
+def _case_finished(trace: Trace, attempt: Attempt | Passed) -> LogRecord:
     status = semconv.RESULT_STATUS.get(attempt.outcome, "pass")
     attributes: dict[str, AttributeValue] = {
         semconv.CASE_NAME: attempt.nodeid,

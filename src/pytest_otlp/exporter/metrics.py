@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pytest_otlp import semconv
 from pytest_otlp.exporter.records import HistogramPoint, Metric, MetricKind, NumberPoint
-from pytest_otlp.exporter.run import Attempt, Final, Run, SessionClosed
+from pytest_otlp.exporter.run import Attempt, Final, Passed, Run, SessionClosed
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """s; the boundaries that the conventions advise for durations, continued for tests that take minutes."""
@@ -66,14 +66,14 @@ class Tally:
         self._run: tuple[str, _Histogram] | None = None
 
     def add(self, final: Final, run: Run) -> None:
-        if isinstance(final, Attempt):
+        if isinstance(final, Attempt | Passed):
             self._add_attempt(final)
         elif isinstance(final, SessionClosed) and run.session is not None:
             histogram = _Histogram(RUN_BOUNDS)
             histogram.add((final.end - run.session.time) / _NANOSECONDS)
             self._run = (final.status, histogram)
 
-    def _add_attempt(self, attempt: Attempt) -> None:
+    def _add_attempt(self, attempt: Attempt | Passed) -> None:
         self._outcomes[attempt.outcome] += 1
         suite = attempt.case.suite if attempt.case else ""
         key = (suite, semconv.RESULT_STATUS.get(attempt.outcome, "pass"))

@@ -22,9 +22,11 @@ from pytest_otlp.exporter.records import (
     MetricKind,
     NumberPoint,
     Record,
+    SharedSpan,
     Signal,
     Span,
     SpanEvent,
+    whole,
 )
 from pytest_otlp.exporter.text import decimal, plain_value
 from pytest_otlp.version import __version__
@@ -209,4 +211,9 @@ def _histogram(point: HistogramPoint, bounds: Sequence[float]) -> _Json:
     return parts
 
 
-_OBJECTS: Mapping[type, Callable[[Any], _Json]] = {Span: _span, LogRecord: _log_record, Metric: _metric}
+_OBJECTS: Mapping[type, Callable[[Any], _Json]] = {
+    Span: _span,
+    SharedSpan: lambda span: _span(whole(span)),
+    LogRecord: _log_record,
+    Metric: _metric,
+}

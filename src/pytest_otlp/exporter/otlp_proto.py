@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from struct import pack
-from types import MappingProxyType
+from struct import Struct, pack
 from typing import Any, cast
 
 from pytest_otlp.exporter.records import (
@@ -22,6 +21,7 @@ from pytest_otlp.exporter.records import (
     MetricKind,
     NumberPoint,
     Record,
+    SharedSpan,
     Span,
     SpanEvent,
 )
@@ -136,32 +136,36 @@ _PAIR_VALUE = tag(2, LENGTH)
 
 
 def _attributes(field: bytes, attributes: Attributes) -> bytes:
-    if type(attributes) is not MappingProxyType:
-        return _encoded_attributes(field, attributes)
-    # A mapping that nobody changes stands for many spans: it is encoded once, and kept, so that its id stays its own.
-    known = _frozen.get((field, id(attributes)))
-    if known is None:
-        known = _frozen[field, id(attributes)] = (attributes, _encoded_attributes(field, attributes))
-    return known[1]
-
-
-_frozen: dict[tuple[bytes, int], tuple[Attributes, bytes]] = {}
-
-
-def _encoded_attributes(field: bytes, attributes: Attributes) -> bytes:
+    """The pairs of a mapping. Half of a test's are those of the test before it, and then not encoded again."""
+    last = _last.get(field)
+    if last is None:
+        last = _last[field] = {}
     out = []
     for key, value in attributes.items():
+        kind = type(value)
+        known = last.get(key)
+        if known is not None and known[0] is kind and known[1] == value:
+            out.append(known[2])
+            continue
         # Nine in ten values are short texts: this branch is `_value`, without its calls.
-        if type(value) is str and len(value) < _SHORT:
-            data = value.encode("utf-8", "backslashreplace")
+        if kind is str and len(value) < _SHORT:  # type: ignore[arg-type]
+            data = value.encode("utf-8", "backslashreplace")  # type: ignore[union-attr]
             size = len(data)
             pair = _key(key) + VARINTS[size + 1 + len(VARINTS[size])] + _ANY_STRING + VARINTS[size] + data
         else:
             pair = chunk(_key(key), _value(value))
-        out.append(chunk(field, pair))
+        encoded = chunk(field, pair)
+        if kind in _REMEMBERED and len(encoded) < _SMALL:
+            last[key] = kind, value, encoded
+        out.append(encoded)
     return b"".join(out)
 
 
+_last: dict[bytes, dict[str, tuple[type, object, bytes]]] = {}
+"""By the mapping's field and the pair's key."""
+_REMEMBERED = (str, bool, int)
+"""Not sequences, which others may change, nor floats, of which 0.0 and -0.0 are equal."""
+_SMALL = 512
 # Each character takes 6 bytes at most, as an escaped surrogate, and the length itself has to be in the table too.
 _SHORT = len(VARINTS) // 6 - 1
 
@@ -182,6 +186,28 @@ def _span(span: Span) -> bytes:
     if span.trace_state:
         parts.append(chunk(_SPAN_TRACE_STATE, _text(span.trace_state)))
     return b"".join(parts)
+
+
+def _shared_span(shared: SharedSpan) -> bytes:
+    common, trace_id, span_id, parent_id, start, end = shared
+    check_ids(trace_id, span_id)
+    known = _shared.get(id(common))
+    if known is None:
+        known = _shared[id(common)] = (common, *_around_ids_and_times(common))
+    _, middle, after = known
+    times = _SPAN_TIMES(_START_TAG, start, _END_TAG, end)
+    return b"".join((_SPAN_TRACE_ID, trace_id, _SPAN_SPAN_ID, span_id, _parent(parent_id), middle, times, after))
+
+
+def _around_ids_and_times(common: Span) -> tuple[bytes, bytes]:
+    """What stands before the times of such a span, and what after them."""
+    before = chunk(_SPAN_NAME, _text(common.name)) + _KIND_INTERNAL
+    state = chunk(_SPAN_TRACE_STATE, _text(common.trace_state)) if common.trace_state else b""
+    return before, _attributes(_SPAN_ATTRIBUTE, common.attributes) + state
+
+
+_shared: dict[int, tuple[Span, bytes, bytes]] = {}
+"""By the id of the span that is common, which is kept, so that its id stays its own."""
 
 
 def check_ids(trace_id: bytes, span_id: bytes) -> None:
@@ -220,6 +246,8 @@ _SPAN_NAME = tag(5, LENGTH)
 _KIND_INTERNAL = tag(6, VARINT) + b"\1"
 _SPAN_START = tag(7, FIXED64)
 _SPAN_END = tag(8, FIXED64)
+_START_TAG, _END_TAG = _SPAN_START[0], _SPAN_END[0]
+_SPAN_TIMES = Struct("<BQBQ").pack
 _SPAN_ATTRIBUTE = tag(9, LENGTH)
 _SPAN_EVENT = tag(11, LENGTH)
 _SPAN_LINK = tag(13, LENGTH)
@@ -334,4 +362,9 @@ _POINT_MAX = tag(12, FIXED64)
 _HISTOGRAM_ATTRIBUTE = tag(9, LENGTH)
 
 
-_MESSAGES: dict[type, Callable[[Any], bytes]] = {Span: _span, LogRecord: _log_record, Metric: _metric}
+_MESSAGES: dict[type, Callable[[Any], bytes]] = {
+    Span: _span,
+    SharedSpan: _shared_span,
+    LogRecord: _log_record,
+    Metric: _metric,
+}

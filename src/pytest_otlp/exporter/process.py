@@ -94,8 +94,7 @@ class Following:
         if self._exporter.busy:
             return False
         lines = self._reader.lines()
-        for line in lines or ():
-            self._exporter.take(line)
+        self._exporter.take(lines or ())
         return None if lines is None else bool(lines)
 
     def _hurry(self) -> None:

@@ -54,6 +54,26 @@ class Span(NamedTuple):
     trace_state: str = ""
 
 
+class SharedSpan(NamedTuple):
+    """A span that is like many others but for its ids and times: encoded from what is common, once."""
+
+    common: Span
+    """What is common, in a span that stays the same object; its ids and times do not count."""
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    start: int
+    end: int
+
+
+def whole(span: Span | SharedSpan) -> Span:
+    """The same span, all in one."""
+    if isinstance(span, Span):
+        return span
+    common, trace_id, span_id, parent_id, start, end = span
+    return common._replace(trace_id=trace_id, span_id=span_id, parent_id=parent_id, start=start, end=end)
+
+
 class LogRecord(NamedTuple):
     time: int
     event_name: str
@@ -103,4 +123,4 @@ class Metric(NamedTuple):
     """Explicit bucket bounds, of a histogram only."""
 
 
-Record: TypeAlias = Span | LogRecord | Metric
+Record: TypeAlias = Span | SharedSpan | LogRecord | Metric

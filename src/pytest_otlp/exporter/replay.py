@@ -123,7 +123,7 @@ def _send(path: Path, progress: Progress, transport: Transport, timeout: float) 
     sender.hurry(deadline)
     exporter = Exporter(Senders(sender, None, None), progress, lambda: detect(root=Path.cwd(), env=os.environ))
     for line in _lines(path):
-        exporter.take(line)
+        exporter.take([line])
         while exporter.busy:
             time.sleep(_BUSY_WAIT)
     exporter.abandon(_last_moment(path))

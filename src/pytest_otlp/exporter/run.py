@@ -7,7 +7,7 @@ metrics and logs are made. What is final is forgotten here, so that memory is bo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pytest_otlp.events import (
@@ -23,6 +23,7 @@ from pytest_otlp.events import (
     SessionFinished,
     SessionStarted,
     TestCrashed,
+    TestPassed,
     TestsCollected,
     TestStarted,
     TracesSplit,
@@ -49,6 +50,58 @@ class Attempt(NamedTuple):
     failure: Failure | None
     failed_phase: str
     flaky: bool
+
+    @property
+    def duration(self) -> float:
+        """The sum of what pytest reports for the phases in s, to 1 us."""
+        return round(sum([phase.duration for phase in self.phases]), 6)
+
+
+class Passed(NamedTuple):
+    """The same for one that passed in all its phases, without more to tell: most attempts are one."""
+
+    nodeid: str
+    worker: str
+    number: int
+    case: Case | None
+    times: tuple[int, int, int, int, int, int]
+    """Start and end of setup, call and teardown."""
+    durations: tuple[int, int, int]
+    """us, as pytest reported them."""
+    flaky: bool
+
+    @property
+    def outcome(self) -> str:
+        return "passed"
+
+    @property
+    def failure(self) -> None:
+        return None
+
+    @property
+    def failed_phase(self) -> str:
+        return ""
+
+    @property
+    def start(self) -> int:
+        return self.times[0]
+
+    @property
+    def end(self) -> int:
+        return self.times[5]
+
+    @property
+    def duration(self) -> float:
+        return sum(self.durations) / 1_000_000
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        return tuple(
+            Phase(when, "passed", "passed" if when == "call" else "", start, end, duration / 1_000_000)
+            for when, start, end, duration in zip(
+                ("setup", "call", "teardown"), self.times[::2], self.times[1::2], self.durations, strict=True
+            )
+        )
 
 
 class RunningTest(NamedTuple):
@@ -77,7 +130,14 @@ class SessionClosed(NamedTuple):
 
 
 Final: TypeAlias = (
-    Attempt | FileCollected | CollectFailed | CollectSkipped | CollectionFinished | FileFinished | SessionClosed
+    Attempt
+    | Passed
+    | FileCollected
+    | CollectFailed
+    | CollectSkipped
+    | CollectionFinished
+    | FileFinished
+    | SessionClosed
 )
 
 
@@ -123,6 +183,7 @@ class Run:
             TracesSplit: self._split,
             TestStarted: self._test_started,
             PhasesFinished: self._phases,
+            TestPassed: self._passed,
             TestCrashed: self._crashed,
             SessionFinished: self._finished,
         }
@@ -196,7 +257,7 @@ class Run:
         test.worker, test.number = event.worker, event.attempt
         test.case = test.case or event.case
         test.phases += event.phases
-        self.counts += _categories(event.phases)
+        self.counts.update(_categories(event.phases))
         if not event.last:
             return ()
         attempt = self._attempt(test)
@@ -205,6 +266,21 @@ class Run:
         else:
             del self._open[event.key]
         return (attempt,)
+
+    def _passed(self, event: TestPassed) -> Iterable[Final]:
+        test = self._open.pop(event.key, None)
+        if test is None:
+            return ()
+        _, number, worker, start, a, b, c, d, e, setup, call, teardown = event
+        a, b, c, d, e = start + a, start + b, start + c, start + d, start + e
+        times = (start, a, b, c, d, e)
+        self.counts["passed"] += 1
+        self.tests += 1
+        self.last_progress = max(self.last_progress, e)
+        self._latest = max(self._latest, a + SHORTEST, c + SHORTEST, e + SHORTEST)
+        if self.files is not None:
+            self.files.end(AttemptOver(test.nodeid, worker, number, start, e, "passed", ("passed",)))
+        return (Passed(test.nodeid, worker, number, test.case, times, (setup, call, teardown), test.retried),)
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
@@ -227,7 +303,7 @@ class Run:
         # What begins at the very end of a phase is still drawn as long as the shortest.
         self._latest = max([self._latest, end, start + SHORTEST, *(phase.end + SHORTEST for phase in test.phases)])
         if self.files is not None:
-            categories = _categories(test.phases) + Counter(["failed"] if outcome == "crashed" else ())
+            categories = [*_categories(test.phases), *(["failed"] if outcome == "crashed" else ())]
             self.files.end(AttemptOver(test.nodeid, test.worker, test.number, start, end, outcome, categories))
         return Attempt(
             nodeid=test.nodeid,
@@ -282,10 +358,10 @@ class Run:
         return [*interrupted, *self._unfinished.values(), *files, closed]
 
 
-def _categories(phases: Iterable[Phase]) -> Counter[str]:
-    """How often pytest's summary counts them under what."""
+def _categories(phases: Iterable[Phase]) -> Sequence[str]:
+    """Under what pytest's summary counts them, word for word."""
     words = [word for phase in phases for word in (phase.category, *(subtest.category for subtest in phase.subtests))]
-    return Counter(filter(None, words))
+    return [word for word in words if word]
 
 
 def _began(test: _Open) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any
 
 from pytest_otlp import ids, semconv
@@ -23,16 +22,20 @@ from pytest_otlp.events import (
 )
 from pytest_otlp.exporter import file_spans
 from pytest_otlp.exporter.files import FileFinished
-from pytest_otlp.exporter.records import Attributes, AttributeValue, Span, SpanEvent
-from pytest_otlp.exporter.run import Attempt, Final, RunningTest, SessionClosed
-from pytest_otlp.exporter.trace import SHORTEST, Trace, phase_id, span_id, test_id
+from pytest_otlp.exporter.records import AttributeValue, SharedSpan, Span, SpanEvent
+from pytest_otlp.exporter.run import Attempt, Final, Passed, RunningTest, SessionClosed
+from pytest_otlp.exporter.trace import SHORTEST, SPAN_ID_BYTES, Trace, phase_id, rounded, span_id, test_id
 
+_PHASES = ("setup", "call", "teardown")
+_PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in _PHASES)
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
 
 
-def spans_of(trace: Trace, final: Final) -> list[Span]:
+def spans_of(trace: Trace, final: Final) -> Sequence[Span | SharedSpan]:
     """The spans that are final with this part of the run."""
-    if isinstance(final, Attempt):
+    if isinstance(final, Passed) and trace.session.detail != "tests":
+        return _passed(trace.of_test(final.worker, final.nodeid, final.number), final)
+    if isinstance(final, Attempt | Passed):
         return _attempt(trace.of_test(final.worker, final.nodeid, final.number), final)
     if isinstance(final, FileFinished):
         return file_spans.spans_of(trace, final)
@@ -43,8 +46,10 @@ def span_count(trace: Trace, final: Final) -> int:
     """`len(spans_of(trace, final))`, without making them."""
     if isinstance(final, FileFinished):
         return file_spans.span_count(trace, final)
-    if not isinstance(final, Attempt) or trace.session.detail == "tests":
+    if not isinstance(final, Attempt | Passed) or trace.session.detail == "tests":
         return 1
+    if isinstance(final, Passed):
+        return 1 + len(_PHASES)
     return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) for phase in final.phases)
 
 
@@ -159,9 +164,36 @@ def _collect_skipped(trace: Trace, skipped: CollectSkipped) -> Span:
     return trace.span(own_id, parent_id, skipped.nodeid, (skipped.start, skipped.end), attributes)
 
 
-def _attempt(trace: Trace, attempt: Attempt) -> list[Span]:
+def _passed(trace: Trace, passed: Passed) -> list[Span | SharedSpan]:
+    """The same as `_attempt` for most of all tests."""
+    number = ids.test_span_id(trace.session.run_id, passed.worker, passed.nodeid, passed.number)
+    own_id = number.to_bytes(SPAN_ID_BYTES, "big")
+    a, b, c, d, e, f = passed.times
+    times = rounded(a, b), rounded(c, d), rounded(e, f)
+    end = max(times[0][1], times[1][1], times[2][1])
+    state = trace.session.trace_state
+    below = [
+        SharedSpan(
+            _common_phase(when, "passed", state),
+            trace.trace_id,
+            (number | last).to_bytes(SPAN_ID_BYTES, "big"),
+            own_id,
+            *phase,
+        )
+        for when, last, phase in zip(_PHASES, _PHASE_NUMBERS, times, strict=True)
+    ]
+    return [trace.span(own_id, trace.root_id, passed.nodeid, (a, end), _attributes(passed)), *below]
+
+
+@lru_cache(maxsize=64)
+def _common_phase(when: str, outcome: str, trace_state: str) -> Span:
+    """What all phases have in common of which there is no more to tell."""
+    return Span(b"", b"", b"", when, 0, 0, {semconv.PHASE: when, semconv.OUTCOME: outcome}, trace_state=trace_state)
+
+
+def _attempt(trace: Trace, attempt: Attempt | Passed) -> list[Span | SharedSpan]:
     own_id = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number)
-    below: list[Span] = []
+    below: list[Span | SharedSpan] = []
     if trace.session.detail != "tests":
         for phase in attempt.phases:
             below += _phase(trace, attempt, own_id, phase)
@@ -181,7 +213,7 @@ def _attempt(trace: Trace, attempt: Attempt) -> list[Span]:
     return [test, *below]
 
 
-def _attempt_error(attempt: Attempt) -> str | None:
+def _attempt_error(attempt: Attempt | Passed) -> str | None:
     if attempt.failure is not None:
         return attempt.failure.message
     if attempt.outcome in _FAILED:
@@ -189,13 +221,24 @@ def _attempt_error(attempt: Attempt) -> str | None:
     return next((phase.span.error for phase in attempt.phases if phase.span and phase.span.error is not None), None)
 
 
-def _attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
+def _attempt_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
+    attributes = _attributes(attempt)
+    if attempt.failed_phase:
+        attributes[semconv.FAILED_PHASE] = attempt.failed_phase
+    if attempt.failure is not None and attempt.failure.type:
+        attributes[semconv.ERROR_TYPE] = attempt.failure.type
+    _add_said(attributes, attempt.phases)
+    return attributes
+
+
+def _attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
+    """Those that every attempt has."""
     attributes: dict[str, AttributeValue] = {
         semconv.CASE_NAME: attempt.nodeid,
         semconv.CASE_RESULT_STATUS: semconv.RESULT_STATUS.get(attempt.outcome, "pass"),
         semconv.OUTCOME: attempt.outcome,
         semconv.ATTEMPT: attempt.number,
-        semconv.DURATION: _duration(attempt.phases),
+        semconv.DURATION: attempt.duration,
     }
     if attempt.case is not None:
         _describe(attributes, attempt.case)
@@ -205,17 +248,7 @@ def _attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
         attributes[semconv.WORKER] = attempt.worker
     if attempt.flaky:
         attributes[semconv.FLAKY] = True
-    if attempt.failed_phase:
-        attributes[semconv.FAILED_PHASE] = attempt.failed_phase
-    if attempt.failure is not None and attempt.failure.type:
-        attributes[semconv.ERROR_TYPE] = attempt.failure.type
-    _add_said(attributes, attempt.phases)
     return attributes
-
-
-def _duration(phases: Iterable[Phase]) -> float:
-    """The sum of what pytest reports for the phases, to 1 us."""
-    return round(sum([phase.duration for phase in phases]), 6)
 
 
 def _describe(attributes: dict[str, AttributeValue], case: Case) -> None:
@@ -248,20 +281,14 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
             attributes[semconv.OUTPUT + stream] = text
 
 
-@lru_cache(maxsize=64)
-def _plain_attributes(when: str, outcome: str) -> Attributes:
-    """Of a phase that has no more to tell: one object for all, which the encoder knows again."""
-    return MappingProxyType({semconv.PHASE: when, semconv.OUTCOME: outcome})
-
-
-def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> Span:
-    """A phase of which only the times are told, as of every passing test's three."""
-    attributes = _plain_attributes(phase.when, phase.category or phase.outcome)
+def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> SharedSpan:
+    """A phase of which only the times are told."""
+    common = _common_phase(phase.when, phase.category or phase.outcome, trace.session.trace_state)
     own_id = phase_id(parent_id, phase.when)
-    return trace.span(own_id, parent_id, phase.when, (phase.start, phase.end), attributes)
+    return SharedSpan(common, trace.trace_id, own_id, parent_id, *rounded(phase.start, phase.end))
 
 
-def _phase(trace: Trace, attempt: Attempt, parent_id: bytes, phase: Phase) -> list[Span]:
+def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Phase) -> list[Span | SharedSpan]:
     if not any(phase[PLAIN_FIELDS:]):
         return [_plain_phase(trace, parent_id, phase)]
     own_id = phase_id(parent_id, phase.when)

@@ -12,10 +12,16 @@ from pytest_otlp.traces import Plan
 
 SHORTEST = 1_024
 """ns: Jaeger flags shorter spans, and its page can show no less."""
-_GRAIN = ~0xFF
-"""Times are given to 256 ns: the bits below are noise of reading the clock, and would be a tenth of what is sent."""
-_SPAN_ID_BYTES = 8
+_GRAIN = -SHORTEST
+"""Times are given to about 1 us: what is below is noise of reading the clock, and would be a tenth of all bytes."""
+SPAN_ID_BYTES = 8
 _TRACE_ID_BYTES = 16
+
+
+def rounded(start: int, end: int) -> tuple[int, int]:
+    """A span's times as they are sent."""
+    start &= _GRAIN
+    return start, max(end & _GRAIN, start + SHORTEST)
 
 
 class Trace(NamedTuple):
@@ -26,6 +32,8 @@ class Trace(NamedTuple):
     root_id: bytes
     """Empty where a test is its trace's root."""
     plan: Plan = traces.WHOLE
+    files: dict[tuple[str, int], Trace] = {}  # noqa: RUF012  replaced wherever there are files
+    """The traces of files, as far as somebody asked."""
 
     @classmethod
     def of(cls, session: SessionStarted) -> Trace:
@@ -34,7 +42,7 @@ class Trace(NamedTuple):
 
     def split(self, event: TracesSplit) -> Trace:
         """The same, of a run that has further traces."""
-        return self._replace(plan=Plan(event.per, event.tests))
+        return self._replace(plan=Plan(event.per, event.tests), files={})
 
     def of_test(self, worker: str, nodeid: str, attempt: int) -> Trace:
         """The trace that a test is in."""
@@ -46,8 +54,12 @@ class Trace(NamedTuple):
 
     def of_file(self, path: str, part: int) -> Trace:
         """The trace of a file's tests, or of a part of them."""
-        key = traces.key_of_file(path, part)
-        return self._beside(key, span_id(self.session, ids.FILE_ROOT, path, str(part)))
+        known = self.files.get((path, part))
+        if known is None:
+            key = traces.key_of_file(path, part)
+            known = self._beside(key, span_id(self.session, ids.FILE_ROOT, path, str(part)))
+            self.files[path, part] = known
+        return known
 
     def _beside(self, key: Sequence[str], root_id: bytes) -> Trace:
         """What came with the run's parent (`tracestate`) belongs to the run's own trace."""
@@ -65,14 +77,14 @@ class Trace(NamedTuple):
         events: Sequence[SpanEvent] = (),
         links: Sequence[Link] = (),
     ) -> Span:
-        start, end = times[0] & _GRAIN, times[1] & _GRAIN
+        start, end = rounded(*times)
         return Span(
             self.trace_id,
             own_id,
             parent_id,
             name,
             start,
-            max(end, start + SHORTEST),
+            end,
             attributes,
             error,
             events,
@@ -82,13 +94,13 @@ class Trace(NamedTuple):
 
 
 def span_id(session: SessionStarted, kind: str, *parts: str) -> bytes:
-    return ids.span_id(session.run_id, kind, *parts).to_bytes(_SPAN_ID_BYTES, "big")
+    return ids.span_id(session.run_id, kind, *parts).to_bytes(SPAN_ID_BYTES, "big")
 
 
 def test_id(session: SessionStarted, worker: str, nodeid: str, attempt: int) -> bytes:
-    return ids.test_span_id(session.run_id, worker, nodeid, attempt).to_bytes(_SPAN_ID_BYTES, "big")
+    return ids.test_span_id(session.run_id, worker, nodeid, attempt).to_bytes(SPAN_ID_BYTES, "big")
 
 
 def phase_id(test: bytes, phase: str) -> bytes:
     """The id of a phase from its test's."""
-    return ids.phase_span_id(int.from_bytes(test, "big"), phase).to_bytes(_SPAN_ID_BYTES, "big")
+    return ids.phase_span_id(int.from_bytes(test, "big"), phase).to_bytes(SPAN_ID_BYTES, "big")

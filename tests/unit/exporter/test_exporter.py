@@ -16,7 +16,7 @@ from pytest_otlp.exporter import exporter as exporter_module
 from pytest_otlp.exporter.delivery import QUEUE_LENGTH, Sender
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
 from pytest_otlp.exporter.progress import Progress
-from pytest_otlp.exporter.records import LogRecord, Metric, NumberPoint, Signal, Span
+from pytest_otlp.exporter.records import LogRecord, Metric, NumberPoint, SharedSpan, Signal, Span, whole
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.exporter.transport import Answer, Verdict
@@ -61,7 +61,7 @@ class Exporting:
 
     def take(self, *told: Event, flush: bool = False) -> None:
         for event in told:
-            self.exporter.take(events.encode(event).encode())
+            self.exporter.take([events.encode(event).encode()])
             if flush:
                 self.exporter.flush()
 
@@ -79,7 +79,7 @@ class Exporting:
         return self.exporter.outcome()
 
     def spans(self) -> list[Span]:
-        return [record for record in self.transport.taken() if isinstance(record, Span)]
+        return [whole(record) for record in self.transport.taken() if isinstance(record, Span | SharedSpan)]
 
     def metrics(self) -> list[Metric]:
         return [record for record in self.transport.taken(Signal.METRICS) if isinstance(record, Metric)]
@@ -179,11 +179,10 @@ def test_markers_go_out_while_the_run_goes_on(journal: Path) -> None:
 
 def test_lines_that_cannot_be_read(journal: Path) -> None:
     run = Exporting(journal)
-    for line in (b"torn", b'["later",1]', b"\xff"):
-        run.exporter.take(line)
+    run.exporter.take([b"torn", b'["later",1]', b"\xff"])
     run.take(*a_test(1))
     run.take(a_session(), *a_test(2), END)
-    run.exporter.take(b'["done",')
+    run.exporter.take([b'["done",'])
     outcome = run.finish()
     assert (outcome.tests, outcome.delivered) == (1, 5)
     assert outcome.notices == ("6 lines of the journal could not be read",)
@@ -191,7 +190,7 @@ def test_lines_that_cannot_be_read(journal: Path) -> None:
 
 def test_nothing_but_torn_lines(journal: Path) -> None:
     run = Exporting(journal, metrics=True, logs=True)
-    run.exporter.take(b"torn")
+    run.exporter.take([b"torn"])
     run.exporter.tick()
     run.exporter.abandon(BEGIN)
     assert run.exporter.run.closed

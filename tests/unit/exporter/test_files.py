@@ -6,7 +6,7 @@ from pytest_otlp.exporter.files import MOST_LINKS, FileFinished
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.spans import span_count, spans_of
 from pytest_otlp.exporter.trace import Trace
-from support.model import BEGIN, a_session, a_test, finals_of
+from support.model import BEGIN, a_session, a_test, finals_of, spans_from
 
 LATER = BEGIN + 10**9
 
@@ -53,9 +53,9 @@ def test_links_to_tests_are_limited_and_begin_with_the_failed() -> None:
     tests = [event for key in range(199) for event in a_test(key)]
     finals = finals_of([session, split, *tests, *a_test(199, "", "failed", ""), SessionFinished(LATER, 1, 0, None, 0)])
     trace = Trace.of(session).split(split)
-    (file,) = (span for final in files_in(finals) for span in spans_of(trace, final))
+    (file,) = spans_from(trace, files_in(finals))
     assert len(file.links) == MOST_LINKS
-    failed = next(span for final in finals for span in spans_of(trace, final) if span.name == "test_it.py::test_199")
+    failed = next(span for span in spans_from(trace, finals) if span.name == "test_it.py::test_199")
     assert (file.links[0].trace_id, file.links[0].span_id) == (failed.trace_id, failed.span_id)
 
 

@@ -14,7 +14,7 @@ from pytest_otlp.exporter.delivery import QUEUE_LENGTH
 from pytest_otlp.exporter.exporter import Exporter, Outcome
 from pytest_otlp.exporter.process import Following, Parent, senders_for
 from pytest_otlp.exporter.progress import Progress
-from pytest_otlp.exporter.records import Signal, Span
+from pytest_otlp.exporter.records import SharedSpan, Signal, Span, whole
 from pytest_otlp.exporter.transport import Answer, Payload
 from pytest_otlp.journal import Journal, JournalReader
 from support.model import a_session, a_test
@@ -96,7 +96,7 @@ class Process:
 
     @property
     def spans(self) -> list[Span]:
-        return [record for record in self.transport.taken() if isinstance(record, Span)]
+        return [whole(record) for record in self.transport.taken() if isinstance(record, Span | SharedSpan)]
 
 
 Start = Callable[..., Process]

@@ -17,7 +17,7 @@ from pytest_otlp.events import (
     PhasesFinished,
     SessionFinished,
 )
-from pytest_otlp.exporter.run import Attempt, Run, SessionClosed, outcome_of, status_of
+from pytest_otlp.exporter.run import Attempt, Passed, Run, SessionClosed, outcome_of, status_of
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of
 
@@ -77,12 +77,13 @@ def test_counts(plan: Plan) -> None:
         if category
     )
     expected["failed"] += sum(isinstance(event, events.TestCrashed) for event in told)
+    expected["passed"] += sum(isinstance(event, events.TestPassed) for event in told)
     expected["skipped"] += sum(isinstance(event, CollectSkipped) for event in told)
     expected["error"] += sum(isinstance(event, CollectFailed) for event in told)
     closed = finals[-1]
     assert isinstance(closed, SessionClosed)
     assert +closed.counts == +expected
-    assert run.tests == sum(isinstance(final, Attempt) for final in finals)
+    assert run.tests == sum(isinstance(final, Attempt | Passed) for final in finals)
     assert sum(isinstance(final, SessionClosed) for final in finals) == 1
 
 
@@ -93,7 +94,7 @@ def test_every_test_ends_once(plan: Plan, data: st.DataObject) -> None:
     run = Run()
     finals = finals_of(told[:length], run)
     finals += run.abandon(END)
-    attempts = [final for final in finals if isinstance(final, Attempt)]
+    attempts = [final for final in finals if isinstance(final, Attempt | Passed)]
     started = {event.nodeid for event in told[:length] if isinstance(event, events.TestStarted)}
     assert {attempt.nodeid for attempt in attempts} == started
     numbers = Counter((attempt.nodeid, attempt.number) for attempt in attempts)
@@ -152,7 +153,7 @@ def test_a_rerun_begins_where_the_last_attempt_ended() -> None:
     )
     (running,) = run.running
     assert (running.number, running.start) == (2, BEGIN + 15)
-    assert [final.outcome for final in finals if isinstance(final, Attempt)] == ["rerun"]
+    assert [final.outcome for final in finals if isinstance(final, Attempt | Passed)] == ["rerun"]
     passed = (a_phase("setup", "", BEGIN + 20), a_phase("call", "passed", BEGIN + 30))
     (second,) = run.apply(PhasesFinished(1, 2, "", last=True, phases=passed))
     assert isinstance(second, Attempt)

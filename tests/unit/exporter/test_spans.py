@@ -32,7 +32,7 @@ from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of, problems, spans_from
 
 MS = 1_024_000
-"""ns, about 1 ms: times are sent to 256 ns."""
+"""ns, about 1 ms: times are sent to 1,024 ns."""
 END = BEGIN + 1000 * MS
 DIED = Failure("app.Died", "of hunger", "Traceback: of hunger")
 CASE = Case(
@@ -294,7 +294,7 @@ def test_flaky() -> None:
 
 def test_fixtures() -> None:
     fixtures = (
-        Fixture("db", "module", BEGIN + 256, BEGIN + 5120, False, "0", "tests/conftest.py", 7),
+        Fixture("db", "module", BEGIN + 1024, BEGIN + 5120, False, "0", "tests/conftest.py", 7),
         Fixture("cart", "function", BEGIN + 5120, BEGIN + 5120, False, "", "", 0, Failure("E", "empty", "")),
     )
     torn_down = (Fixture("db", "module", BEGIN + MS + 5, BEGIN + MS + 9, True, "0", "tests/conftest.py", 7),)
@@ -310,21 +310,21 @@ def test_fixtures() -> None:
         "code.line.number": 7,
     }
     assert db.parent_id == cart.parent_id == spans["setup"].span_id
-    assert (db.start, db.end, db.error) == (BEGIN + 256, BEGIN + 5120, None)
+    assert (db.start, db.end, db.error) == (BEGIN + 1024, BEGIN + 5120, None)
     assert (cart.end - cart.start, cart.error, cart.attributes["error.type"]) == (1024, "empty", "E")
     assert spans["fixture db (module) teardown"].parent_id == spans["call"].span_id
 
 
 def test_subtests() -> None:
     subtests = (
-        Subtest("", (("i", "3"), ("j", "x")), "passed", "subtests passed", BEGIN + MS + 256, BEGIN + MS + 5120, None),
+        Subtest("", (("i", "3"), ("j", "x")), "passed", "subtests passed", BEGIN + MS + 1024, BEGIN + MS + 5120, None),
         Subtest("again", (), "failed", "failed", BEGIN + MS + 5120, BEGIN + MS + 5120, DIED),
     )
     spans = spans_by_name(*a_told_test(a_phase("setup", ""), a_phase("call", "failed", subtests=subtests)))
     passed, failed = spans["subtest i=3 j=x"], spans["subtest again"]
     assert passed.parent_id == failed.parent_id == spans["call"].span_id
     assert passed.attributes == {"pytest.outcome": "passed", "pytest.subtest.parameters": "i=3, j=x"}
-    assert (passed.start, passed.end, passed.error) == (BEGIN + MS + 256, BEGIN + MS + 5120, None)
+    assert (passed.start, passed.end, passed.error) == (BEGIN + MS + 1024, BEGIN + MS + 5120, None)
     assert failed.attributes == {
         "pytest.outcome": "failed",
         "pytest.subtest.message": "again",
@@ -383,12 +383,40 @@ def test_marker_of_a_test() -> None:
     test, *_ = spans_from(Trace.of(session), finals_of([session, running, told]))
     assert span.parent_id == test.span_id
     assert span.span_id != test.span_id
-    assert (span.name, span.start, span.end) == ("test_it.py::test_1 running", BEGIN + 512, BEGIN + 1536)
+    assert (span.name, span.start, span.end) == ("test_it.py::test_1 running", BEGIN, BEGIN + 1024)
     assert span.attributes == {"test.case.name": "test_it.py::test_1", "pytest.worker": "gw0"}
     assert span.error is None
 
 
-def test_times_are_sent_to_256_ns() -> None:
+@given(st.lists(st.integers(0, 3_000), min_size=6, max_size=6), st.sampled_from(["tests", "phases"]), st.booleans())
+def test_a_pass_is_like_any_other_test(steps: list[int], detail: str, rerun: bool) -> None:
+    """The short line gives the spans that the long one gives."""
+    session = a_session(detail=detail, trace_state="a=b")
+    times = [BEGIN + sum(steps[: number + 1]) for number in range(6)]
+    rows = [
+        Phase(when, "passed", category, times[2 * n], times[2 * n + 1], duration)
+        for n, (when, category, duration) in enumerate(
+            [("setup", "", 0.25), ("call", "passed", 0.000_001), ("teardown", "", 0.003)]
+        )
+    ]
+    before: list[Event] = [session, events.TestStarted(1, "a.py::t", BEGIN, CASE)]
+    if rerun:
+        again = Phase("call", "failed", "rerun", BEGIN, BEGIN, 0.1, Failure("E", "no", ""))
+        before.append(PhasesFinished(1, 1, "gw0", last=True, phases=(again,)))
+    long = PhasesFinished(1, 2, "gw0", last=True, phases=tuple(rows))
+    after = [time - times[0] for time in times[1:]]
+    short = events.TestPassed._make([1, 2, "gw0", times[0], *after, 250_000, 1, 3_000])
+    runs = Run(), Run()
+    overs: tuple[Event, Event] = long, short
+    told = [finals_of([*before, over], run) for over, run in zip(overs, runs, strict=True)]
+    trace = Trace.of(session)
+    assert spans_from(trace, told[1]) == spans_from(trace, told[0])
+    assert [span_count(trace, final) for final in told[1]] == [span_count(trace, final) for final in told[0]]
+    assert vars(runs[0])["_latest"] == vars(runs[1])["_latest"]
+    assert (runs[0].counts, runs[0].tests, runs[0].active) == (runs[1].counts, runs[1].tests, 0)
+
+
+def test_times_are_sent_to_1024_ns() -> None:
     spans = spans_by_name(CollectionFinished("", BEGIN + 255, BEGIN + 5375, 0))
     assert (spans["collection"].start, spans["collection"].end) == (BEGIN, BEGIN + 5120)
 
