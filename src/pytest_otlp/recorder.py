@@ -61,12 +61,8 @@ _PLAIN_STATUS = frozenset(
 """Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known."""
 
 
-class _Times(NamedTuple):
-    """Of a phase; start and end in ns, the duration that pytest reports in s."""
-
-    start: int
-    end: int
-    duration: float
+_Times = tuple[int, int, float]
+"""Of a phase: start and end in ns, and the duration that pytest reports in s."""
 
 
 class _Attempt:
@@ -220,7 +216,7 @@ class Recorder:
         when = report.when
         if attempt.told or attempt.rows or when != _PHASES[len(plain)]:
             return False
-        plain.append(_Times(start, end, report.duration))
+        plain.append((start, end, report.duration))
         if when == "teardown":
             self._pass(attempt, worker)
         elif end - start > LONG_PHASE:
