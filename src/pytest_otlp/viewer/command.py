@@ -16,11 +16,11 @@ from pathlib import Path
 
 from pytest_otlp.viewer import page
 from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, state_folder, token_in
-from pytest_otlp.viewer.otlp import BrokenError
+from pytest_otlp.viewer.loading import load
 from pytest_otlp.viewer.page import NoPageError
 from pytest_otlp.viewer.retention import Keep
 from pytest_otlp.viewer.service import BusyPortError, Ports, Service
-from pytest_otlp.viewer.sources import SourceError, requests_in
+from pytest_otlp.viewer.sources import SourceError
 from pytest_otlp.viewer.store import IN_MEMORY, Store, StoreError, WriteError
 
 OK, FAILED, MISUSE = 0, 1, 2
@@ -129,22 +129,6 @@ def _import(store: Store, paths: Iterable[Path]) -> None:
     """
     for path in paths:
         load(store, path)
-
-
-def load(store: Store, path: Path) -> int:
-    """Writes what a file holds; the number of spans and log records in it.
-
-    Raises:
-        SourceError: it is no file of that kind, or part of it cannot be read.
-        WriteError: the store cannot be written.
-    """
-    try:
-        return sum(
-            store.offer(request.kind, request.body, json=request.json, live=False).result()
-            for request in requests_in(path)
-        )
-    except BrokenError as error:
-        raise SourceError(f"{path}: {error}") from None
 
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:

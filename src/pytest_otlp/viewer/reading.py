@@ -140,67 +140,98 @@ def detail(store: sqlite3.Connection, run_id: str, number: int) -> dict[str, Any
 
 def details(store: sqlite3.Connection, known: RunKey, start: int, end: int, *, ids: bool) -> dict[str, Any]:
     """The tests with the numbers from `start` to before `end`; `ids`: whether spans tell theirs."""
+    packs = _packs(store, known, start, end)
+    for trace in {pack.trace for pack in packs}:
+        own = [pack for pack in packs if pack.trace == trace]
+        _add_loose(store, trace, own)
+        _add_logs(store, trace, own)
     table = SpanTable(ids=ids)
-    numbers, first, logs = [], [], []
-    packs = store.execute(
-        "SELECT pack.key, trace, resource, pack.start, body, node.id FROM pack JOIN test ON test.key = pack.key"
-        " JOIN node ON node.no = test.node WHERE pack.key >= ? AND pack.key < ? ORDER BY pack.key",
-        (known.key(start), known.key(end)),
-    ).fetchall()
-    loose = _has_loose(store, {pack[1] for pack in packs})
-    for key, trace, resource, base, body, nodeid in packs:
-        spans = list(ScopeSpans.FromString(body).spans)
-        found = [StoredSpan(span, resource) for span in spans]
-        if trace in loose:
-            found += _descendants(store, trace, [span.span_id for span in spans])
-        tree = Tree(found, spans[0].span_id)
-        number = key - known.key(0)
-        numbers.append(number)
+    first, logs = [], []
+    for pack in packs:
+        tree = Tree(pack.spans, pack.root)
         first.append(len(table.rows))
-        table.add(tree, base, nodeid=nodeid)
-        logs += _logs_of(store, trace, tree, number, base, table)
-    resources = [_resource(store, stored) for stored in table.resources.stored]
+        table.add(tree, pack.base, nodeid=pack.nodeid)
+        logs += _told_logs(pack, tree, table)
     return {
         "run": known.id,
-        "tests": numbers,
+        "tests": [pack.number for pack in packs],
         "first": first,
-        "resources": resources,
+        "resources": [_resource(store, stored) for stored in table.resources.stored],
         "spans": table.table(),
         "logs": logs,
     }
 
 
-def _has_loose(store: sqlite3.Connection, traces: Iterable[int]) -> set[int]:
-    """Which of the traces have spans of their own, beside those that came with their tests."""
-    query = "SELECT EXISTS (SELECT 1 FROM span WHERE trace = ?)"
-    return {trace for trace in traces if store.execute(query, (trace,)).fetchone()[0]}
+class _Pack(NamedTuple):
+    """A test with what came with it, and what is found to belong to it."""
+
+    number: int
+    trace: int
+    base: int
+    nodeid: str
+    root: bytes
+    spans: list[StoredSpan]
+    logs: list[StoredLog]
 
 
-def _descendants(store: sqlite3.Connection, trace: int, ids: Sequence[bytes]) -> list[StoredSpan]:
-    """The spans below those with the ids, at most as many as an answer may have."""
+def _packs(store: sqlite3.Connection, known: RunKey, start: int, end: int) -> list[_Pack]:
+    rows = store.execute(
+        "SELECT pack.key, trace, resource, pack.start, body, node.id FROM pack JOIN test ON test.key = pack.key"
+        " JOIN node ON node.no = test.node WHERE pack.key >= ? AND pack.key < ? ORDER BY pack.key",
+        (known.key(start), known.key(end)),
+    )
+    found = []
+    for key, trace, resource, base, body, nodeid in rows:
+        spans = ScopeSpans.FromString(body).spans
+        stored = [StoredSpan(span, resource) for span in spans]
+        found.append(_Pack(key - known.key(0), trace, base, nodeid, spans[0].span_id, stored, []))
+    return found
+
+
+def _owners(packs: Iterable[_Pack]) -> dict[bytes, _Pack]:
+    """By the id of each span that is known to belong to one."""
+    return {stored.span.span_id: pack for pack in packs for stored in pack.spans}
+
+
+def _add_loose(store: sqlite3.Connection, trace: int, packs: Sequence[_Pack]) -> None:
+    """Spans that came by themselves, below those that came with a test."""
+    owners = _owners(packs)
     rows = store.execute(
         "WITH RECURSIVE below (id, no) AS ("
         " SELECT span.id, span.no FROM json_each(?) AS known JOIN span ON span.parent = known.value AND span.trace = ?"
         " UNION SELECT span.id, span.no FROM below JOIN span ON span.parent = below.id AND span.trace = ?)"
         " SELECT span.body, span.resource FROM below JOIN span ON span.no = below.no LIMIT ?",
-        (json.dumps([signed(span_id) for span_id in ids]), trace, trace, MOST_SPANS),
+        (json.dumps([signed(span_id) for span_id in owners]), trace, trace, MOST_SPANS),
     )
-    found = (StoredSpan(Span.FromString(body), resource) for body, resource in rows)
-    known = set(ids)
-    return [stored for stored in found if stored.span.span_id not in known and not is_running_marker(stored.span)]
+    children: defaultdict[bytes, list[StoredSpan]] = defaultdict(list)
+    for body, resource in rows:
+        span = Span.FromString(body)
+        children[span.parent_span_id].append(StoredSpan(span, resource))
+    waiting = list(owners)
+    while waiting:
+        parent = waiting.pop()
+        for stored in children.pop(parent, ()):
+            own = stored.span.span_id
+            if own not in owners and not is_running_marker(stored.span):
+                owners[own] = owners[parent]
+                owners[parent].spans.append(stored)
+                waiting.append(own)
 
 
-def _logs_of(
-    store: sqlite3.Connection, trace: int, tree: Tree, test: int, base: int, table: SpanTable
-) -> list[dict[str, Any]]:
-    places = {signed(stored.span.span_id): number for number, stored in enumerate(tree.spans)}
+def _add_logs(store: sqlite3.Connection, trace: int, packs: Sequence[_Pack]) -> None:
+    owners = {signed(span_id): pack for span_id, pack in _owners(packs).items()}
     rows = store.execute(
         "SELECT span, resource, body FROM json_each(?) AS known JOIN log ON log.span = known.value AND log.trace = ?",
-        (json.dumps(list(places)), trace),
+        (json.dumps(list(owners)), trace),
     )
+    for span, resource, body in rows:
+        owners[span].logs.append(StoredLog(LogRecord.FromString(body), resource))
+
+
+def _told_logs(pack: _Pack, tree: Tree, table: SpanTable) -> list[dict[str, Any]]:
+    places = {stored.span.span_id: number for number, stored in enumerate(tree.spans)}
     found = [
-        log_of(StoredLog(LogRecord.FromString(body), resource), test, places[span], base, table.resources)
-        for span, resource, body in rows
+        log_of(stored, pack.number, places[stored.record.span_id], pack.base, table.resources) for stored in pack.logs
     ]
     return sorted(found, key=lambda log: int(log["time"]))
 

@@ -43,7 +43,7 @@ def application(store: Store, guard: Guard) -> Starlette:
         if sent_as not in (PROTOBUF, JSON):
             return _refused(415, f"Content-Type has to be {PROTOBUF} or {JSON}", PROTOBUF)
         if not guard.may_send(request.headers.get("authorization", "")):
-            return _refused(401, "OTEL_EXPORTER_OTLP_HEADERS has to hold authorization=Bearer%20<token>", sent_as)
+            return _refused(401, "set OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<token>", sent_as)
         try:
             body = await asyncio.wait_for(_body(request), _PATIENCE)
             body = await _unpacked(body, request.headers.get("content-encoding", ""))

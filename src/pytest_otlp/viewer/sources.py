@@ -14,7 +14,7 @@ from pytest_otlp.exporter.encode import encode
 from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import Attributes, Record
 from pytest_otlp.exporter.run import Run
-from pytest_otlp.exporter.spans import spans_of
+from pytest_otlp.exporter.spans import marker, spans_of
 from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.journal import JournalReader
 from pytest_otlp.viewer.intake import Kind
@@ -117,6 +117,7 @@ def _finals(path: Path) -> Iterator[tuple[Attributes, list[Record]]]:
             if event.version > events.VERSION:
                 raise SourceError(f"{path}: written by a newer pytest-otlp (format {event.version}); update it")
             trace, resource = Trace.of(event), Progress.resource_of(path) or event.resource
+            yield resource, [marker(trace, None)]
         if trace is not None and resource is not None:
             yield resource, [span for final in run.apply(event) for span in spans_of(trace, final)]
     if trace is not None and resource is not None:

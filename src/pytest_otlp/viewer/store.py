@@ -122,6 +122,13 @@ class Store:
             connection.execute("ROLLBACK")
             self._readers.put(connection)
 
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The writer's connection, when nothing waits for it: for what a store that nobody else uses is made into."""
+        self.change(lambda _: 0).result()
+        yield self._ledger.connection
+        self._ledger.rollback()
+
     def _write(self) -> None:
         while (jobs := self._next()) is not None:
             self._batch(jobs)
