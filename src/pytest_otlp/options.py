@@ -81,6 +81,7 @@ METRICS = Option("otel_metrics", "send metrics: on or off (default: on)", "SWITC
 LOGS = Option("otel_logs", "send the run's events as logs: on or off (default: off)", "SWITCH")
 CONTEXT = Option("otel_context", "make the test's span current while it runs: on or off (default: on)")
 REDACT = Option("otel_redact", "more words that mark a parameter or property as secret")
+HTML = Option("otel_html", "write the run as one HTML file, and turns it on", "PATH")
 EXIT_TIMEOUT = Option(
     "otel_exit_timeout",
     "seconds that the end of the run may wait for the delivery (default: 5)",
@@ -101,6 +102,7 @@ OPTIONS = (
     LOGS,
     CONTEXT,
     REDACT,
+    HTML,
     EXIT_TIMEOUT,
 )
 
@@ -146,6 +148,17 @@ def sdk_disabled(env: Mapping[str, str]) -> bool:
 
 def requested(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
     """Where the user turned the plugin on; None where nobody did.
+
+    Raises:
+        pytest.UsageError: the switch has a bad value.
+    """
+    if config.getoption(HTML.name, default=None) is not None:
+        return Source("on", HTML.flag, fatal=True)
+    return asked_to_send(config, env)
+
+
+def asked_to_send(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
+    """Where the user asked for more than a file; None where nobody did.
 
     The environment alone does nothing in a pytest that a test started, so that suites which run pytest within
     pytest stay one run.

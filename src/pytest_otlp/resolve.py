@@ -33,6 +33,8 @@ class Options(NamedTuple):
     """Everything that the command line, the ini file and the environment decide."""
 
     endpoint: Endpoint
+    html: str
+    """Absolute path of the report to write; empty for none."""
     service_name: str
     """Empty where it is to be found out."""
     run_name: str
@@ -94,13 +96,16 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         pytest.UsageError: a value of the command line, the ini file or a `PYTEST_OTEL*` variable is bad.
     """
     reader = Reader(config, env)
-    endpoint = _endpoint(reader)
+    html = reader.get(options.HTML, values.parse_file, "")
+    sends = not html or options.asked_to_send(config, env) is not None
+    endpoint = _endpoint(reader) if sends else Endpoint("html", {}, html)
     no_words: tuple[str, ...] = ()
     _note_broken_headers(reader)
     if options.sdk_disabled(env):
         reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
     return Options(
         endpoint=endpoint,
+        html=html,
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Attributes: TypeAlias = dict[str, str | int]
 
+_REPORT = 120.0
+"""s that the end of the run waits for the report, beyond the exit timeout."""
+
 
 class Session:
     """The run of the process that owns it, and the two lines in the terminal."""
@@ -96,6 +99,7 @@ class Session:
             "logs": self._options.logs,
             "timeout": self._options.timeout,
             "exit_timeout": self._options.exit_timeout,
+            "html": self._options.html,
         }
         try:
             return ExporterProcess(settings, echo=endpoint.kind == "console")
@@ -157,7 +161,7 @@ class Session:
         if self._exporter is None:
             return terminal.no_exporter(self._problem, path)
         try:
-            result = self._exporter.finish(self._options.exit_timeout)
+            result = self._exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
         except ExporterError as error:
             return terminal.no_exporter(f"the exporter failed ({error})", path)
         if result is None:

@@ -23,7 +23,7 @@ from pytest_otlp.viewer import columns
 
 TIMEOUT = 30.0
 """s: a bound for what hangs."""
-COMMAND = (sys.executable, "-m", "pytest_otlp.viewer.command")
+COMMAND = (sys.executable, "-m", "pytest_otlp.cli", "view")
 
 
 class Answer(NamedTuple):

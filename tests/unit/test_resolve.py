@@ -36,6 +36,7 @@ def urls(base: str) -> dict[str, str]:
 def test_defaults(options: Resolve) -> None:
     assert options() == Options(
         endpoint=Endpoint("http", urls("http://localhost:4318")),
+        html="",
         service_name="",
         run_name="pytest",
         parent=None,

@@ -6,7 +6,6 @@ import argparse
 import gc
 import logging
 import os
-import re
 import signal
 import sys
 import webbrowser
@@ -23,72 +22,8 @@ from pytest_otlp.viewer.service import BusyPortError, Ports, Service
 from pytest_otlp.viewer.sources import SourceError
 from pytest_otlp.viewer.store import IN_MEMORY, Store, StoreError, WriteError
 
-OK, FAILED, MISUSE = 0, 1, 2
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
-_PORT = 65_535
 _GC = (50_000, 20, 50)
 """Looking for cycles among the many small messages would take a fifth of the time; they have none."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `pytest-otlp view`."""
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    parser.add_argument(
-        "--db", metavar="PATH", help="where runs are kept, or :memory: (default: the user's state folder)"
-    )
-    parser.add_argument(
-        "--import",
-        dest="imports",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="OTLP/JSON or a journal",
-    )
-    parser.add_argument("--keep-runs", type=_number, default=Keep().runs, metavar="N", help="default 50; 0 for all")
-    parser.add_argument(
-        "--keep-bytes", type=_bytes, default=Keep().bytes, metavar="SIZE", help="as 500M or 2G; default 2G"
-    )
-    defaults = Ports()
-    parser.add_argument(
-        "--http-port", type=_port, default=defaults.http, metavar="PORT", help="OTLP/HTTP; default 4318"
-    )
-    parser.add_argument(
-        "--grpc-port", type=_port, default=defaults.grpc, metavar="PORT", help="OTLP/gRPC; default 4317"
-    )
-    parser.add_argument("--page-port", type=_port, default=defaults.page, metavar="PORT", help="the page; default 4319")
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        metavar="ADDRESS",
-        help="to listen on; beyond loopback, senders need the token too",
-    )
-    parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this machine in requests"
-    )
-    parser.add_argument(
-        "--trace-url", default="", metavar="TEMPLATE", help="link to another backend, with {trace_id} in it"
-    )
-
-
-def _port(text: str) -> int:
-    number = _number(text)
-    if number > _PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 1 to {_PORT}, or 0 for any that is free")
-    return number
-
-
-def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number")
-    return int(text)
-
-
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", text.strip(), re.IGNORECASE | re.ASCII)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no size: use a number of bytes, or one with K, M or G")
-    return int(found[1]) * _UNITS[found[2].upper()]
 
 
 def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[[str], int]) -> int:
@@ -113,7 +48,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         service.run()
-    return OK
+    return 0
 
 
 def _service(options: argparse.Namespace, folder: Path, guard: Guard, keep: Keep) -> Service:
@@ -151,14 +86,3 @@ def _exposed(options: argparse.Namespace, service: Service) -> str:
     if is_loopback(options.host):
         return "" if service.http.endswith(":4318") else f" --otel-endpoint={service.http}"
     return f" --otel-endpoint={service.http}, with OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<the token above>"
-
-
-if __name__ == "__main__":
-    _parser = argparse.ArgumentParser("pytest-otlp view")
-    add_arguments(_parser)
-
-    def _fail(text: str) -> int:
-        print(f"pytest-otlp: {text}", file=sys.stderr)  # noqa: T201
-        return MISUSE
-
-    sys.exit(run(_parser.parse_args(), print, _fail))

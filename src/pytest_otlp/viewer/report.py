@@ -64,6 +64,13 @@ def report(sources: Sequence[Path], out: Path, *, folder: bool = False, run: str
             loader.store.close()
 
 
+def told(written: Written) -> str:
+    """One line."""
+    tests = f"{written.tests} test{'' if written.tests == 1 else 's'}"
+    size = written.bytes / 1024
+    return f"{written.path}: {tests}, " + (f"{size:.0f} KB" if size < 1024 else f"{size / 1024:.1f} MB")
+
+
 class _Loader:
     """Sources into a store that lasts as long as the report takes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pytest_otlp.viewer.arguments import KEEP_BYTES, KEEP_RUNS
 from pytest_otlp.viewer.ledger import Ledger
 from pytest_otlp.viewer.schema import ROWS
 
@@ -18,8 +19,8 @@ _LOOK_EACH = 2_000_000
 class Keep(NamedTuple):
     """How much is kept; 0 is no limit."""
 
-    runs: int = 50
-    bytes: int = 2 * 1024**3
+    runs: int = KEEP_RUNS
+    bytes: int = KEEP_BYTES
 
 
 def apply(ledger: Ledger, keep: Keep) -> None:

@@ -29,9 +29,9 @@ _MOST_CONNECTIONS = 512
 class Ports(NamedTuple):
     """0 is any that is free."""
 
-    http: int = 4318
-    grpc: int = 4317
-    page: int = 4319
+    http: int
+    grpc: int
+    page: int
 
 
 class BusyPortError(Exception):

@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from pytest_otlp import semconv
+from pytest_otlp.exporter.trace import SHORTEST
 from pytest_otlp.exporter.wire import LENGTH, chunk, tag
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.changes import NewRow
@@ -50,9 +51,15 @@ def take(ledger: Ledger, message: ResourceSpans) -> None:
     if not run_id:
         _Application(ledger, resource, str(attributes.get(semconv.SERVICE_NAME, ""))).take(spans)
         return
-    start = min(span.start_time_unix_nano for span in spans) // 1000
+    start = min(map(_beginning, spans)) // 1000
     run = ledger.run(str(run_id), resource, attributes, start)
     _RunSpans(ledger, run, resource).take(spans)
+
+
+def _beginning(span: Span) -> int:
+    """Of a span, ns since the epoch; of a run where it is its marker, which starts a moment later."""
+    is_marker = not span.parent_span_id and span.end_time_unix_nano - span.start_time_unix_nano == SHORTEST
+    return span.start_time_unix_nano - (SHORTEST if is_marker else 0)
 
 
 def _sound(span: Span) -> bool:
