@@ -81,6 +81,9 @@ METRICS = Option("otel_metrics", "send metrics: on or off (default: on)", "SWITC
 LOGS = Option("otel_logs", "send the run's events as logs: on or off (default: off)", "SWITCH")
 CONTEXT = Option("otel_context", "make the test's span current while it runs: on or off (default: on)")
 REDACT = Option("otel_redact", "more words that mark a parameter or property as secret")
+VIEW = Option(
+    "otel_view", "show this run on the page of `pytest-otlp view`, started if need be, and turns it on", ini=False
+)
 HTML = Option("otel_html", "write the run as one HTML file, and turns it on", "PATH")
 EXIT_TIMEOUT = Option(
     "otel_exit_timeout",
@@ -102,6 +105,7 @@ OPTIONS = (
     LOGS,
     CONTEXT,
     REDACT,
+    VIEW,
     HTML,
     EXIT_TIMEOUT,
 )
@@ -109,7 +113,8 @@ OPTIONS = (
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("otel", "OpenTelemetry (pytest-otlp)")
-    group.addoption(OTEL.flag, action="store_const", const="on", default=None, help=OTEL.help)
+    for switch in (OTEL, VIEW):
+        group.addoption(switch.flag, action="store_const", const="on", default=None, help=switch.help)
     for option in OPTIONS:
         if option.metavar:
             group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help)
@@ -166,8 +171,9 @@ def asked_to_send(config: pytest.Config, env: Mapping[str, str]) -> Source | Non
     Raises:
         pytest.UsageError: the switch has a bad value.
     """
-    if config.getoption(ENDPOINT.name, default=None) is not None:
-        return Source("on", ENDPOINT.flag, fatal=True)
+    for option in (ENDPOINT, VIEW):
+        if config.getoption(option.name, default=None) is not None:
+            return Source("on", option.flag, fatal=True)
     source = find(OTEL, config, env)
     if source is None or (source.place in OTEL.env and "PYTEST_CURRENT_TEST" in env):
         return None

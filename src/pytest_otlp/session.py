@@ -48,7 +48,7 @@ class Session:
         resource, problems = _resource(config, options, self._run_id)
         self._workers = distributed_to(config)
         self._service = str(resource["service.name"])
-        self._notices = (*options.notices, *problems)
+        self._notices = (*options.notices, *problems, *(_shown_on_a_page() if options.view else ()))
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
@@ -181,6 +181,12 @@ class Session:
         if self._journal.dropped:
             found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
         return found
+
+
+def _shown_on_a_page() -> list[str]:
+    from pytest_otlp.viewing import ensure  # noqa: PLC0415  on request only
+
+    return [ensure(os.environ, Path.home())]
 
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import NamedTuple
 
-HTTP_PORT, GRPC_PORT, PAGE_PORT = 4318, 4317, 4319
 KEEP_RUNS, KEEP_BYTES = 50, 2 * 1024**3
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _PORT = 65_535
+
+
+class Ports(NamedTuple):
+    """0 is any that is free."""
+
+    http: int
+    grpc: int
+    page: int
+
+
+DEFAULT = Ports(4318, 4317, 4319)
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
@@ -31,9 +42,9 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-bytes", type=_bytes, default=KEEP_BYTES, metavar="SIZE", help="as 500M or 2G; default 2G"
     )
-    parser.add_argument("--http-port", type=_port, default=HTTP_PORT, metavar="PORT", help="OTLP/HTTP; default 4318")
-    parser.add_argument("--grpc-port", type=_port, default=GRPC_PORT, metavar="PORT", help="OTLP/gRPC; default 4317")
-    parser.add_argument("--page-port", type=_port, default=PAGE_PORT, metavar="PORT", help="the page; default 4319")
+    parser.add_argument("--http-port", type=_port, default=DEFAULT.http, metavar="PORT", help="OTLP/HTTP; default 4318")
+    parser.add_argument("--grpc-port", type=_port, default=DEFAULT.grpc, metavar="PORT", help="OTLP/gRPC; default 4317")
+    parser.add_argument("--page-port", type=_port, default=DEFAULT.page, metavar="PORT", help="the page; default 4319")
     parser.add_argument(
         "--host",
         default="127.0.0.1",

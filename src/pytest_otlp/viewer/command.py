@@ -14,11 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from pytest_otlp.viewer import page
+from pytest_otlp.viewer.arguments import Ports
 from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, state_folder, token_in
 from pytest_otlp.viewer.loading import load
 from pytest_otlp.viewer.page import NoPageError
 from pytest_otlp.viewer.retention import Keep
-from pytest_otlp.viewer.service import BusyPortError, Ports, Service
+from pytest_otlp.viewer.service import BusyPortError, Service
 from pytest_otlp.viewer.sources import SourceError
 from pytest_otlp.viewer.store import IN_MEMORY, Store, StoreError, WriteError
 

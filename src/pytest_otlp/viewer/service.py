@@ -7,13 +7,14 @@ import errno
 import json
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 import uvicorn
 
 from pytest_otlp.viewer import receiver, receiver_grpc
 from pytest_otlp.viewer import state as states
+from pytest_otlp.viewer.arguments import Ports
 from pytest_otlp.viewer.guard import Guard
 from pytest_otlp.viewer.live import Live
 from pytest_otlp.viewer.receiver_grpc import PortError
@@ -24,14 +25,6 @@ from pytest_otlp.viewer.web import Web, now
 _Message = MutableMapping[str, Any]
 _App = Callable[[_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]]
 _MOST_CONNECTIONS = 512
-
-
-class Ports(NamedTuple):
-    """0 is any that is free."""
-
-    http: int
-    grpc: int
-    page: int
 
 
 class BusyPortError(Exception):
