@@ -16,6 +16,7 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from support.viewer import View
 from viewer.test_states import START, TRACE, resource, spans_of_test
@@ -143,6 +144,16 @@ def test_only_files_of_the_page_are_served(view: View, path: str) -> None:
     assert view.request("GET", path).status == 404
 
 
+def hollow(number: int) -> bytes:
+    """A request with so many spans of which each is empty: two bytes."""
+    message = ExportTraceServiceRequest()
+    message.resource_spans.add().scope_spans.add().spans.extend([Span()] * number)
+    return message.SerializeToString()
+
+
+HOLLOW = hollow(100_000)
+
+
 def still_works(view: View) -> bool:
     number = len(view.runs())
     view.send(resource(f"run-{number}"), spans_of_test(0, f"run-{number}"))
@@ -171,8 +182,24 @@ def still_works(view: View) -> bool:
         (b"no gzip", {"Content-Encoding": "gzip"}, 400),
         (b"", {"Content-Encoding": "br"}, 400),
         (bytes(17 * 1024 * 1024), {}, 413),
+        (HOLLOW, {}, 413),
+        (gzip.compress(HOLLOW), {"Content-Encoding": "gzip"}, 413),
     ],
-    ids=["broken", "cut off", "deep", "ids", "nested", "bomb", "twice", "cut gzip", "no gzip", "encoding", "large"],
+    ids=[
+        "broken",
+        "cut off",
+        "deep",
+        "ids",
+        "nested",
+        "bomb",
+        "twice",
+        "cut gzip",
+        "no gzip",
+        "encoding",
+        "large",
+        "hollow",
+        "hollow gzip",
+    ],
 )
 def test_a_bad_body_harms_nobody(view: View, body: bytes, headers: dict[str, str], status: int) -> None:
     try:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 
 MOST_SENT = 16 * 1024 * 1024
 """Bytes of a request's body as it is sent."""
-MOST_UNPACKED = 64 * 1024 * 1024
+MOST_UNPACKED = 16 * 1024 * 1024
 """Bytes of it without compression."""
 _PIECE = 1024 * 1024
+
+
+_EMPTY = re.compile(rb"[\x0a\x12\x1a\x22\x2a\x32\x3a\x42\x4a\x52\x5a\x62\x6a\x72\x7a]\x00")
+"""A field of protobuf's that holds an empty message: two bytes that become more than a hundred in memory."""
+_DENSE = 24
+"""Bytes for each of these that a sound request has at least: a span has more in its ids alone."""
+_SMALL = 64 * 1024
 
 
 class TooLargeError(ValueError):
@@ -17,6 +25,14 @@ class TooLargeError(ValueError):
 
 class EncodingError(ValueError):
     """It is not compressed as it says."""
+
+
+def refuse_hollow(body: bytes) -> None:
+    """Raises:
+    TooLargeError: it is made of empty messages, and would be a hundred times as large when it is read.
+    """
+    if len(body) > _SMALL and sum(1 for _ in _EMPTY.finditer(body)) * _DENSE > len(body):
+        raise TooLargeError
 
 
 def unpacked(body: bytes, encoding: str, most: int = MOST_UNPACKED) -> bytes:

@@ -23,6 +23,8 @@ from pytest_otlp.viewer.service import BusyPortError, Service
 from pytest_otlp.viewer.sources import SourceError
 from pytest_otlp.viewer.store import IN_MEMORY, Store, StoreError, WriteError
 
+_SWITCH = 0.001
+"""s after which the writer makes way for those who ask, and for what comes in."""
 _GC = (50_000, 20, 50)
 """Looking for cycles among the many small messages would take a fifth of the time; they have none."""
 
@@ -31,6 +33,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     """Listens until it is told to end. `say` prints a line, `fail` tells misuse and gives its exit code."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     gc.set_threshold(*_GC)
+    sys.setswitchinterval(_SWITCH)
     folder = state_folder(os.environ, Path.home())
     keep = Keep(options.keep_runs, options.keep_bytes)
     try:

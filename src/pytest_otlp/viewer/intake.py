@@ -14,6 +14,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 
 from pytest_otlp import semconv
 from pytest_otlp.viewer import spans
+from pytest_otlp.viewer.body import refuse_hollow
 from pytest_otlp.viewer.ledger import Ledger, RunRecord
 from pytest_otlp.viewer.otlp import attributes_of, parsed, parsed_json
 from pytest_otlp.viewer.schema import signed
@@ -37,8 +38,12 @@ MESSAGES: Mapping[Kind, type[Message]] = {
 def message_of(kind: Kind, body: bytes, *, json: bool) -> Message:
     """Raises:
     BrokenError: the body is no such message.
+    TooLargeError: it would be far larger when it is read.
     """
-    return parsed_json(MESSAGES[kind], body) if json else parsed(MESSAGES[kind], body)
+    if json:
+        return parsed_json(MESSAGES[kind], body)
+    refuse_hollow(body)
+    return parsed(MESSAGES[kind], body)
 
 
 def take(ledger: Ledger, message: Message, *, live: bool = True) -> int:

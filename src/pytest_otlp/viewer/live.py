@@ -22,8 +22,10 @@ ALIVE = 10.0
 """s between two signs of life."""
 MOST_ROWS = 4_000
 """Rows of a run in one bundle."""
-_MOST_PENDING = 40_000
+_MOST_PENDING = 8_000
 """Rows of a run that wait for their turn: a page fetches what was left out."""
+_COMES_BACK = 30_000_000
+"""us in which a page whose connection broke is expected back."""
 _MOST_FAILURES = 200
 _MOST_GROWN = 500
 _REMEMBERED = 8 * 1024 * 1024
@@ -104,6 +106,7 @@ class Live:
         self._past_size = 0
         self._number = 0
         self._looked = 0
+        self._left = 0
 
     def publish(self, changes: Changes) -> None:
         """Called by the writer after each commit."""
@@ -128,10 +131,24 @@ class Live:
     def tick(self) -> None:
         """One bundle."""
         with self._lock:
+            if self._alone:
+                self._forget()
             bundle = self._bundle()
             self._pending = {run: pending for run, pending in self._pending.items() if not pending.empty}
         for name, data in bundle:
             self._send(name, data)
+
+    @property
+    def _alone(self) -> bool:
+        """Nobody looks on, and nobody comes back for what was missed in between."""
+        return not self._clients and self._now() - self._left > _COMES_BACK
+
+    def _forget(self) -> None:
+        for pending in self._pending.values():
+            pending.rows.clear()
+            pending.grown.clear()
+        self._past.clear()
+        self._past_size = 0
 
     def _bundle(self) -> list[tuple[str, Any]]:
         """The fast lane first: progress and failures of all runs, then rows."""
@@ -199,6 +216,7 @@ class Live:
 
     def leave(self, client: Client) -> None:
         self._clients.discard(client)
+        self._left = self._now()
 
     def _missed(self, last: str) -> list[bytes] | None:
         """None where it is not known any more."""
@@ -208,7 +226,7 @@ class Live:
         if receiver != self.receiver or not text.isdecimal():
             return None
         number = int(text)
-        oldest = self._past[0][0] if self._past else self._number + 1
+        oldest = self._past[0][0] if self._past else self._number + 1  # then only who has all misses nothing
         if number + 1 < oldest or number > self._number:
             return None
         return [event for which, event in self._past if which > number]

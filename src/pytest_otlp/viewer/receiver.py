@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from pytest_otlp.viewer.body import MOST_SENT, EncodingError, TooLargeError, unpacked
+from pytest_otlp.viewer.body import MOST_SENT, EncodingError, TooLargeError
 from pytest_otlp.viewer.guard import Guard
 from pytest_otlp.viewer.intake import Kind
 from pytest_otlp.viewer.otlp import BrokenError
@@ -46,8 +46,8 @@ def application(store: Store, guard: Guard) -> Starlette:
             return _refused(401, "set OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20<token>", sent_as)
         try:
             body = await asyncio.wait_for(_body(request), _PATIENCE)
-            body = await _unpacked(body, request.headers.get("content-encoding", ""))
-            await written(store.offer(kind, body, json=sent_as == JSON))
+            encoding = request.headers.get("content-encoding", "")
+            await written(store.offer(kind, body, json=sent_as == JSON, encoding=encoding))
         except Exception as error:  # noqa: BLE001  each has its own answer
             return _answer_to(error, sent_as)
         answer = b"{}" if sent_as == JSON else RESPONSES[kind]().SerializeToString()
@@ -69,12 +69,6 @@ async def _body(request: Request) -> bytes:
             raise TooLargeError
         pieces.append(piece)
     return b"".join(pieces)
-
-
-async def _unpacked(body: bytes, encoding: str) -> bytes:
-    if not encoding:
-        return body
-    return await asyncio.to_thread(unpacked, body, encoding)
 
 
 def _answer_to(error: Exception, sent_as: str) -> Response:

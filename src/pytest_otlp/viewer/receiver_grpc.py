@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from pytest_otlp.viewer.body import MOST_UNPACKED
+from pytest_otlp.viewer.body import MOST_UNPACKED, TooLargeError
 from pytest_otlp.viewer.guard import Guard
 from pytest_otlp.viewer.intake import Kind
 from pytest_otlp.viewer.otlp import BrokenError
@@ -63,6 +63,8 @@ def _export(store: Store, guard: Guard, kind: Kind) -> Callable[[bytes, grpc.Ser
             store.offer(kind, body).result()
         except (FullError, WriteError) as error:
             context.abort(grpc.StatusCode.UNAVAILABLE, str(error) or "the store is behind; send it again later")
+        except TooLargeError:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "the request is larger than what is taken")
         except BrokenError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         return answer

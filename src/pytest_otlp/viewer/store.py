@@ -15,6 +15,7 @@ from pathlib import Path
 from google.protobuf.message import Message
 
 from pytest_otlp.viewer import retention
+from pytest_otlp.viewer.body import EncodingError, TooLargeError, unpacked
 from pytest_otlp.viewer.changes import Changes
 from pytest_otlp.viewer.intake import Kind, message_of, take
 from pytest_otlp.viewer.ledger import Ledger
@@ -25,8 +26,11 @@ from pytest_otlp.viewer.schema import StoreError, opened, reader
 IN_MEMORY = ":memory:"
 MOST_WAITING = 64 * 1024 * 1024
 """Bytes of requests that may wait for the writer."""
-_BATCH = 4 * 1024 * 1024
-"""Bytes that go into one transaction, where as many wait."""
+_BATCH = 16
+"""Requests that go into one transaction, where as many wait."""
+
+
+_TOLD = (BrokenError, EncodingError, TooLargeError)
 
 
 class FullError(Exception):
@@ -73,17 +77,21 @@ class Store:
         self._writer = threading.Thread(target=self._write, name="view-writer", daemon=True)
         self._writer.start()
 
-    def offer(self, kind: Kind, body: bytes, *, json: bool = False, live: bool = True) -> Future[int]:
+    def offer(
+        self, kind: Kind, body: bytes, *, json: bool = False, encoding: str = "", live: bool = True
+    ) -> Future[int]:
         """Has a request written; the result comes when it is committed, so that it outlives this process.
 
-        `live`: it comes from a run that goes on, as far as is known.
+        `encoding`: of the body, as HTTP has it; it is unpacked when its turn comes. `live`: it comes from a run that
+        goes on, as far as is known.
 
-        The future raises BrokenError where the body is no such message, WriteError where nothing can be written.
+        The future raises BrokenError where the body is no such message, TooLargeError or EncodingError where it
+        cannot be unpacked, WriteError where nothing can be written.
 
         Raises:
             FullError: too much waits already.
         """
-        job = _Job(len(body), lambda: message_of(kind, body, json=json), lambda _: 0, live=live)
+        job = _Job(len(body), lambda: message_of(kind, unpacked(body, encoding), json=json), lambda _: 0, live=live)
         with self._lock:
             if self._waiting and self._waiting + job.size > MOST_WAITING:
                 raise FullError
@@ -140,8 +148,8 @@ class Store:
         first = self._jobs.get()
         if first is None:
             return None
-        jobs, size = [first], first.size
-        while size < _BATCH:
+        jobs = [first]
+        while len(jobs) < _BATCH:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
@@ -150,7 +158,6 @@ class Store:
                 self._jobs.put(None)
                 break
             jobs.append(job)
-            size += job.size
         return jobs
 
     def _batch(self, jobs: list[_Job]) -> None:
@@ -187,7 +194,7 @@ class Store:
         try:
             message = job.read()
         except Exception as error:  # noqa: BLE001  told to whoever sent it
-            job.done.set_exception(error if isinstance(error, BrokenError) else BrokenError("it cannot be read"))
+            job.done.set_exception(error if isinstance(error, _TOLD) else BrokenError("it cannot be read"))
             return False
         job.read = None
         job.work = lambda ledger: take(ledger, message, live=job.live)
