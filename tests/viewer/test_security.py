@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -18,6 +19,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from pytest_otlp.viewer import store as stores
+from pytest_otlp.viewer.intake import Kind
 from support.viewer import View
 from viewer.test_states import START, TRACE, resource, spans_of_test
 
@@ -290,9 +293,6 @@ def test_a_store_that_cannot_be_made_is_told(folder: Path, tmp_path: Path) -> No
 
 def test_a_full_queue_asks_to_come_back(tmp_path: Path) -> None:
     """What is acknowledged is never beyond what can be held."""
-    from pytest_otlp.viewer import store as stores
-    from pytest_otlp.viewer.intake import Kind
-
     store = stores.Store(tmp_path / "runs.db", stores.Keep())
     held = threading.Event()
     store.change(lambda _: int(held.wait(30)))
@@ -311,3 +311,20 @@ def test_a_full_queue_asks_to_come_back(tmp_path: Path) -> None:
         except stores.FullError:
             assert time.monotonic() < deadline
     store.close()
+
+
+def test_what_was_written_is_not_held(tmp_path: Path) -> None:
+    """Nor does it wait for somebody to look for cycles, which happens seldom in the receiver."""
+    store = stores.Store(tmp_path / "runs.db", stores.Keep())
+    gc.collect()
+    gc.disable()
+    try:
+        body = ExportTraceServiceRequest().SerializeToString()
+        for _ in range(20):
+            store.offer(Kind.TRACES, body).result(30)
+        store.change(lambda _: 0).result(30)
+        held = [found for found in gc.get_objects() if type(found).__name__ == "_Job"]
+        assert len(held) <= 2
+    finally:
+        gc.enable()
+        store.close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -197,7 +198,8 @@ class Store:
             job.done.set_exception(error if isinstance(error, _TOLD) else BrokenError("it cannot be read"))
             return False
         job.read = None
-        job.work = lambda ledger: take(ledger, message, live=job.live)
+        # Not a function of the job: a circle would keep the message until the next look for cycles.
+        job.work = partial(take, message=message, live=job.live)
         return True
 
 
