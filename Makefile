@@ -24,7 +24,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench backends build lock clean
+.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -96,6 +96,9 @@ $(ACTIONLINT):
 
 bench: $(STAMP) ## Measure what the plugin costs
 	$(BIN)/python benchmarks/run.py
+
+bench-view: $(STAMP) ## Measure the receiver of `pytest-otlp view`
+	$(BIN)/python benchmarks/view.py
 
 backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="collector jaeger" for some)
 	$(PYTHON) backends/build.py $(BACKENDS)

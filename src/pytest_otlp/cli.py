@@ -1,4 +1,4 @@
-"""The command `pytest-otlp`: what concerns runs that are over. It works without pytest."""
+"""The command `pytest-otlp`: runs that are over, and the page that shows runs. It works without pytest."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from pathlib import Path
 from pytest_otlp import journal, values
 from pytest_otlp.endpoints import Endpoint, from_base, from_environment
 from pytest_otlp.terminal import escaped
+from pytest_otlp.viewer import arguments
 
 OK, STILL_KEPT, MISUSE = 0, 1, 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit code is 0 when all is delivered, 1 when something is still kept, 2 on misuse."""
-    options = _parser().parse_args(arguments)
+def main(given: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit code is 0 when all is done, 1 when something is still kept, 2 on misuse."""
+    options = _parser().parse_args(given)
+    return int(options.command(options))
+
+
+def _replay_command(options: argparse.Namespace) -> int:
     try:
         endpoint = _endpoint(options.endpoint, options.protocol)
     except ValueError as error:
@@ -32,9 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("pytest-otlp", description="Send what pytest-otlp could not deliver.")
+    parser = argparse.ArgumentParser("pytest-otlp", description="See test runs, and send what could not be delivered.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    replay = commands.add_parser("replay", help="send the runs that are kept, once")
+    _add_view(commands.add_parser("view", help="receive runs and show them on a page, live"))
+    _add_html(commands.add_parser("html", help="write a report file"))
+    _add_replay(commands.add_parser("replay", help="send the runs that are kept, once"))
+    return parser
+
+
+def _add_replay(replay: argparse.ArgumentParser) -> None:
+    replay.set_defaults(command=_replay_command)
     replay.add_argument(
         "journals",
         nargs="*",
@@ -52,7 +64,42 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="give a journal up after this long; default 60",
     )
-    return parser
+
+
+def _add_view(view: argparse.ArgumentParser) -> None:
+    arguments.add_to(view)
+    view.set_defaults(command=_view)
+
+
+def _add_html(html: argparse.ArgumentParser) -> None:
+    html.add_argument(
+        "sources",
+        nargs="*",
+        type=Path,
+        metavar="SOURCE",
+        help="journals, OTLP/JSON or stores, as shards of one run; default: the newest run that `view` has received",
+    )
+    html.add_argument("-o", "--output", type=Path, required=True, metavar="PATH", help="the file to write")
+    html.add_argument("--dir", action="store_true", help="PATH is a folder: for servers that forbid inline scripts")
+    html.add_argument("--run", default="", metavar="ID", help="of a source with several runs; default: the newest")
+    html.add_argument("--trace-url", default="", metavar="TEMPLATE", help="link to a backend, with {trace_id} in it")
+    html.set_defaults(command=_html)
+
+
+def _view(options: argparse.Namespace) -> int:
+    try:
+        from pytest_otlp.viewer import command  # noqa: PLC0415  an extra
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn"):
+            raise
+        return _fail(f'{error.name} is not installed: pip install "pytest-otlp[view]"')
+    return command.run(options, _say, _fail)
+
+
+def _html(options: argparse.Namespace) -> int:
+    from pytest_otlp.viewer import html_command  # noqa: PLC0415  the parser answers without it
+
+    return html_command.run(options, _say, _fail)
 
 
 def _seconds(text: str) -> float:

@@ -16,16 +16,16 @@ class Endpoint(NamedTuple):
     """Where the data goes."""
 
     kind: str
-    """http, grpc, file or console."""
+    """http, grpc, file, console, or html, which sends nothing: the report is made of the journal."""
     urls: Mapping[str, str]
     """By signal, for http and grpc; a signal without one is not sent."""
     path: str = ""
-    """Of a file."""
+    """Of a file or a report."""
 
     @property
     def target(self) -> str:
         """For people: host and port without user info and path, or the file."""
-        if self.kind in ("file", "console"):
+        if self.kind in ("file", "console", "html"):
             return self.path or "console"
         url = urlsplit(self.urls["traces"])
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname

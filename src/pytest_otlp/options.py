@@ -81,6 +81,10 @@ METRICS = Option("otel_metrics", "send metrics: on or off (default: on)", "SWITC
 LOGS = Option("otel_logs", "send the run's events as logs: on or off (default: off)", "SWITCH")
 CONTEXT = Option("otel_context", "make the test's span current while it runs: on or off (default: on)")
 REDACT = Option("otel_redact", "more words that mark a parameter or property as secret")
+VIEW = Option(
+    "otel_view", "show this run on the page of `pytest-otlp view`, started if need be, and turns it on", ini=False
+)
+HTML = Option("otel_html", "write the run as one HTML file, and turns it on", "PATH")
 EXIT_TIMEOUT = Option(
     "otel_exit_timeout",
     "seconds that the end of the run may wait for the delivery (default: 5)",
@@ -101,13 +105,16 @@ OPTIONS = (
     LOGS,
     CONTEXT,
     REDACT,
+    VIEW,
+    HTML,
     EXIT_TIMEOUT,
 )
 
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("otel", "OpenTelemetry (pytest-otlp)")
-    group.addoption(OTEL.flag, action="store_const", const="on", default=None, help=OTEL.help)
+    for switch in (OTEL, VIEW):
+        group.addoption(switch.flag, action="store_const", const="on", default=None, help=switch.help)
     for option in OPTIONS:
         if option.metavar:
             group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help)
@@ -147,14 +154,26 @@ def sdk_disabled(env: Mapping[str, str]) -> bool:
 def requested(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
     """Where the user turned the plugin on; None where nobody did.
 
+    Raises:
+        pytest.UsageError: the switch has a bad value.
+    """
+    if config.getoption(HTML.name, default=None) is not None:
+        return Source("on", HTML.flag, fatal=True)
+    return asked_to_send(config, env)
+
+
+def asked_to_send(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
+    """Where the user asked for more than a file; None where nobody did.
+
     The environment alone does nothing in a pytest that a test started, so that suites which run pytest within
     pytest stay one run.
 
     Raises:
         pytest.UsageError: the switch has a bad value.
     """
-    if config.getoption(ENDPOINT.name, default=None) is not None:
-        return Source("on", ENDPOINT.flag, fatal=True)
+    for option in (ENDPOINT, VIEW):
+        if config.getoption(option.name, default=None) is not None:
+            return Source("on", option.flag, fatal=True)
     source = find(OTEL, config, env)
     if source is None or (source.place in OTEL.env and "PYTEST_CURRENT_TEST" in env):
         return None

@@ -33,6 +33,10 @@ class Options(NamedTuple):
     """Everything that the command line, the ini file and the environment decide."""
 
     endpoint: Endpoint
+    view: bool
+    """Whether a receiver with a page is to be there."""
+    html: str
+    """Absolute path of the report to write; empty for none."""
     service_name: str
     """Empty where it is to be found out."""
     run_name: str
@@ -94,22 +98,27 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         pytest.UsageError: a value of the command line, the ini file or a `PYTEST_OTEL*` variable is bad.
     """
     reader = Reader(config, env)
-    endpoint = _endpoint(reader)
+    view = reader.find(options.VIEW) is not None
+    html = reader.get(options.HTML, values.parse_file, "")
+    sends = not html or options.asked_to_send(config, env) is not None
+    endpoint = _endpoint(reader, view=view) if sends else Endpoint("html", {}, html)
     no_words: tuple[str, ...] = ()
     _note_broken_headers(reader)
     if options.sdk_disabled(env):
         reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
     return Options(
         endpoint=endpoint,
+        view=view,
+        html=html,
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
-        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local else ""),
+        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local and not view else ""),
         trace_per=reader.get(options.TRACE_PER, values.parse_trace_per, "auto"),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
         metrics=_signal(reader, options.METRICS, "metrics", endpoint, default=True),
-        logs=_signal(reader, options.LOGS, "logs", endpoint, default=False),
+        logs=_signal(reader, options.LOGS, "logs", endpoint, default=view),
         context=reader.get(options.CONTEXT, options.parse_switch, default=True),
         redact=DEFAULT_REDACTED + reader.get(options.REDACT, values.parse_words, no_words),
         exit_timeout=reader.get(options.EXIT_TIMEOUT, values.parse_seconds, DEFAULT_EXIT_TIMEOUT),
@@ -127,7 +136,9 @@ def _signal(reader: Reader, option: Option, signal: str, endpoint: Endpoint, *, 
     return wanted and (signal in endpoint.urls or endpoint.kind == "file")
 
 
-def _endpoint(reader: Reader) -> Endpoint:
+def _endpoint(reader: Reader, *, view: bool) -> Endpoint:
+    if view:
+        return _of_the_page(reader)
     given = reader.get(options.ENDPOINT, values.parse_endpoint, "")
     if given == "console:":
         return Endpoint("console", {})
@@ -137,6 +148,15 @@ def _endpoint(reader: Reader) -> Endpoint:
     if given:
         return endpoints.from_base(given, protocol)
     return endpoints.from_environment(lambda name: _url_from(reader, name), protocol)
+
+
+def _of_the_page(reader: Reader) -> Endpoint:
+    source = reader.find(options.ENDPOINT)
+    if source is not None and source.place == options.ENDPOINT.flag:
+        raise pytest.UsageError(
+            f"pytest-otlp: {options.VIEW.flag} and {source.place} name two receivers; leave one out"
+        )
+    return endpoints.from_base(endpoints.DEFAULT_ENDPOINT, "http/protobuf")
 
 
 def _url_from(reader: Reader, name: str) -> str:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 Attributes: TypeAlias = dict[str, str | int]
 
+_REPORT = 120.0
+"""s that the end of the run waits for the report, beyond the exit timeout."""
+
 
 class Session:
     """The run of the process that owns it, and the two lines in the terminal."""
@@ -45,7 +48,7 @@ class Session:
         resource, problems = _resource(config, options, self._run_id)
         self._workers = distributed_to(config)
         self._service = str(resource["service.name"])
-        self._notices = (*options.notices, *problems)
+        self._notices = (*options.notices, *problems, *(_shown_on_a_page() if options.view else ()))
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
@@ -96,6 +99,7 @@ class Session:
             "logs": self._options.logs,
             "timeout": self._options.timeout,
             "exit_timeout": self._options.exit_timeout,
+            "html": self._options.html,
         }
         try:
             return ExporterProcess(settings, echo=endpoint.kind == "console")
@@ -157,7 +161,7 @@ class Session:
         if self._exporter is None:
             return terminal.no_exporter(self._problem, path)
         try:
-            result = self._exporter.finish(self._options.exit_timeout)
+            result = self._exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
         except ExporterError as error:
             return terminal.no_exporter(f"the exporter failed ({error})", path)
         if result is None:
@@ -177,6 +181,12 @@ class Session:
         if self._journal.dropped:
             found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
         return found
+
+
+def _shown_on_a_page() -> list[str]:
+    from pytest_otlp.viewing import ensure  # noqa: PLC0415  on request only
+
+    return [ensure(os.environ, Path.home())]
 
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:

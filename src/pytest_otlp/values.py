@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from string import Formatter
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
@@ -51,6 +53,17 @@ def parse_name(text: str) -> str:
     if not text.strip():
         raise ValueError("give a name")
     return text
+
+
+def parse_file(text: str) -> str:
+    """The absolute path of a file to write.
+
+    Raises:
+        ValueError: it is blank, or a folder.
+    """
+    if not text.strip() or Path(text).is_dir():
+        raise ValueError("name a file, as report.html")
+    return os.path.abspath(text)
 
 
 def parse_seconds(text: str) -> float:

@@ -30,6 +30,11 @@ RUN_HERE = {
     "pytest-otlp replay --endpoint=http://localhost:4318",
 }
 NOT_RUN = {
+    'pip install "pytest-otlp[view]"': "needs the network",
+    "pytest-otlp view": "needs these ports; tests/viewer starts it on others",
+    "pytest --otel --otel-logs=on": "needs that port; tests/viewer sends to a receiver",
+    "pytest --otel-html=report.html": "needs the page, which Node builds; tests/viewer writes one",
+    "pytest-otlp html shard-1.json shard-2.json -o report.html": "as above",
     "pip install pytest-otlp": "needs the network; scripts/smoke.py installs the wheel",
     "docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.13.0": "needs Docker",
     "otelcol --config collector-config/collector.yaml": "tests/backends starts it",

@@ -36,6 +36,8 @@ def urls(base: str) -> dict[str, str]:
 def test_defaults(options: Resolve) -> None:
     assert options() == Options(
         endpoint=Endpoint("http", urls("http://localhost:4318")),
+        view=False,
+        html="",
         service_name="",
         run_name="pytest",
         parent=None,
@@ -51,6 +53,23 @@ def test_defaults(options: Resolve) -> None:
         timeout=10.0,
         notices=(),
     )
+
+
+def test_a_page_of_ones_own(options: Resolve) -> None:
+    found = options("--otel-view", OTEL_EXPORTER_OTLP_ENDPOINT="https://elsewhere")
+    assert found.endpoint == Endpoint("http", urls("http://localhost:4318"))
+    assert (found.view, found.logs, found.trace_url) == (True, True, "")
+    with pytest.raises(pytest.UsageError, match="--otel-view and --otel-endpoint name two receivers; leave one out"):
+        options("--otel-view", "--otel-endpoint=http://localhost:1")
+
+
+def test_a_report_alone_sends_nothing(options: Resolve, tmp_path: Path) -> None:
+    path = str(tmp_path / "report.html")
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://elsewhere"}
+    found = options(f"--otel-html={path}", **endpoint)
+    assert (found.html, found.endpoint) == (path, Endpoint("html", {}, path))
+    assert (found.metrics, found.logs, found.trace_url) == (False, False, "")
+    assert options(f"--otel-html={path}", "--otel", **endpoint).endpoint.kind == "http"
 
 
 def test_everything_on_the_command_line(options: Resolve) -> None:

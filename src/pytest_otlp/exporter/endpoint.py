@@ -17,7 +17,7 @@ from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.secrecy import basic
 from pytest_otlp.exporter.transport import Transport
 
-Kind = Literal["http", "grpc", "file", "console"]
+Kind = Literal["http", "grpc", "file", "console", "html"]
 Compression = Literal["gzip", "none"]
 
 
@@ -36,7 +36,7 @@ class EndpointSettings(NamedTuple):
     urls: Mapping[str, str] = {}
     """Full URLs by signal (`traces`, `metrics`, `logs`), for gRPC without a path; a signal without one is refused."""
     path: str = ""
-    """Of the file."""
+    """Of the file or the report."""
     signals: Mapping[str, SignalSettings] = {}
 
 
@@ -85,6 +85,10 @@ def transport_for(settings: EndpointSettings, stream: TextIO | None = None) -> T
         from pytest_otlp.exporter.console import ConsoleTransport  # noqa: PLC0415
 
         return ConsoleTransport(stream or sys.stderr)
+    if settings.kind == "html":
+        from pytest_otlp.exporter.nowhere import NowhereTransport  # noqa: PLC0415
+
+        return NowhereTransport(settings.path)
     if settings.kind == "file":
         from pytest_otlp.exporter.otlp_file import FileTransport  # noqa: PLC0415
 

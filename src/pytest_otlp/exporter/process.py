@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_otlp.events import LAST_WORD
+from pytest_otlp.exporter import html_file
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import settings_from, transport_for
 from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
@@ -169,6 +170,8 @@ def _outcome(settings: Mapping[str, Any]) -> Outcome:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)
         outcome = following.deliver()
+    if settings.get("html"):
+        outcome = outcome._replace(notices=(*outcome.notices, html_file.write(journal, settings["html"])))
     if outcome.kept:
         return outcome._replace(notices=(*outcome.notices, *make_room(journal)))
     progress.remove()

@@ -75,6 +75,11 @@ class Progress:
         """The number of spans of a journal that need no sending, without taking part in it."""
         return sum(end - first for first, end in _read(_path_of(journal))[1])
 
+    @staticmethod
+    def resource_of(journal: Path) -> dict[str, str | int] | None:
+        """The resource as an exporter of the journal sent it; None where none did."""
+        return _read(_path_of(journal))[0]
+
     def begin(self, resource: dict[str, str | int]) -> None:
         """Notes the resource, so that a replay elsewhere or later says the same."""
         self.resource = resource

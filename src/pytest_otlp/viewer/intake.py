@@ -1,0 +1,129 @@
+"""OTLP requests into the store. Only the writer's thread calls it, within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
+
+from pytest_otlp import semconv
+from pytest_otlp.viewer import spans
+from pytest_otlp.viewer.body import refuse_hollow
+from pytest_otlp.viewer.ledger import Ledger, RunRecord
+from pytest_otlp.viewer.otlp import attributes_of, parsed, parsed_json
+from pytest_otlp.viewer.schema import signed
+
+
+class Kind(Enum):
+    """What a request is; the value is its path under `/v1/`."""
+
+    TRACES = "traces"
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+MESSAGES: Mapping[Kind, type[Message]] = {
+    Kind.TRACES: ExportTraceServiceRequest,
+    Kind.METRICS: ExportMetricsServiceRequest,
+    Kind.LOGS: ExportLogsServiceRequest,
+}
+
+
+def message_of(kind: Kind, body: bytes, *, json: bool) -> Message:
+    """Raises:
+    BrokenError: the body is no such message.
+    TooLargeError: it would be far larger when it is read.
+    """
+    if json:
+        return parsed_json(MESSAGES[kind], body)
+    refuse_hollow(body)
+    return parsed(MESSAGES[kind], body)
+
+
+def take(ledger: Ledger, message: Message, *, live: bool = True) -> int:
+    """Writes what a request holds; the number of spans or log records in it. `live`: as it happens."""
+    ledger.live = live
+    if isinstance(message, ExportTraceServiceRequest):
+        for of_resource in message.resource_spans:
+            spans.take(ledger, of_resource)
+        return sum(len(scope.spans) for part in message.resource_spans for scope in part.scope_spans)
+    if isinstance(message, ExportLogsServiceRequest):
+        for logs in message.resource_logs:
+            _take_logs(ledger, logs)
+        return sum(len(scope.log_records) for part in message.resource_logs for scope in part.scope_logs)
+    assert isinstance(message, ExportMetricsServiceRequest)
+    for metrics in message.resource_metrics:
+        _feel_pulse(ledger, attributes_of(metrics.resource.attributes))
+    return 0
+
+
+def _feel_pulse(ledger: Ledger, resource: Mapping[str, Any]) -> None:
+    """Metrics are kept by nobody here; that they come says that the run goes on."""
+    run = ledger.known_run(str(resource.get(semconv.RUN_ID, "")))
+    if run is not None:
+        run.state["pulse"] += 1
+        run.changed = True
+
+
+def _take_logs(ledger: Ledger, logs: ResourceLogs) -> None:
+    resource = ledger.resource(logs.resource.SerializeToString(deterministic=True))
+    attributes = attributes_of(logs.resource.attributes)
+    run_id = attributes.get(semconv.RUN_ID)
+    for scope in logs.scope_logs:
+        for record in scope.log_records:
+            if len(record.trace_id) != 16:
+                continue  # it belongs to no test and to no trace, so it has no place on the page
+            if run_id and _is_ours(record):
+                start = record.time_unix_nano // 1000
+                _note_event(ledger, ledger.run(str(run_id), resource, attributes, start), record)
+            else:
+                _store_log(ledger, resource, record)
+
+
+def _is_ours(record: LogRecord) -> bool:
+    return _name(record) in _EVENTS
+
+
+_EVENTS = (
+    semconv.EVENT_RUN_STARTED,
+    semconv.EVENT_RUN_FINISHED,
+    semconv.EVENT_CASE_STARTED,
+    semconv.EVENT_CASE_FINISHED,
+)
+
+
+def _name(record: LogRecord) -> str:
+    """OTLP has the field since 1.5; before, and for backends that drop it, the name is an attribute."""
+    name = getattr(record, "event_name", "")
+    return name or next((pair.value.string_value for pair in record.attributes if pair.key == "event.name"), "")
+
+
+def _note_event(ledger: Ledger, run: RunRecord, record: LogRecord) -> None:
+    """What the spans tell as well, but for the tests that have begun."""
+    if _name(record) != semconv.EVENT_CASE_STARTED:
+        return
+    attributes = attributes_of(record.attributes)
+    nodeid, start = str(attributes.get(semconv.CASE_NAME, "")), record.time_unix_nano // 1000
+    spans.note_running(ledger, run, nodeid, str(attributes.get(semconv.WORKER, "")), start)
+
+
+def _store_log(ledger: Ledger, resource: int, record: LogRecord) -> None:
+    trace = ledger.trace(record.trace_id)
+    span = signed(record.span_id) if len(record.span_id) == 8 else 0
+    values = (trace.no, span, resource, record.SerializeToString())
+    ledger.connection.execute("INSERT INTO log (trace, span, resource, body) VALUES (?, ?, ?, ?)", values)
+    run = ledger.run_numbered(trace.run) if trace.run is not None else None
+    if run is None:
+        return
+    run.state["logs"] += 1
+    run.changed = True
+    known = ledger.owners.get(span)
+    number = known[1] if known and known[0] is run else ledger.row_of(run, span & ~0xF)
+    if number is not None:
+        ledger.changes.of(run.state["id"]).grown.add(number)

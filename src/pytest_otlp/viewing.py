@@ -1,0 +1,78 @@
+"""`--otel-view`: a receiver with its page for this run, and for those after it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pytest_otlp.viewer.arguments import DEFAULT, Ports
+from pytest_otlp.viewer.guard import state_folder, token_in
+
+_PATIENCE = 15.0
+"""s that the receiver has to listen."""
+_POLL = 0.02
+
+
+def ensure(env: Mapping[str, str], home: Path, ports: Ports = DEFAULT) -> str:
+    """Has a receiver listen on this machine, and waits until it does. It stays when the run is over.
+
+    Returns one line for the header: where the page is, or why there is none.
+    """
+    try:
+        folder = state_folder(env, home)
+        page = f"page: http://127.0.0.1:{ports.page}/#token={token_in(folder)}"
+        if _listens(ports.http):
+            return page if _listens(ports.page) else f"no page: not `pytest-otlp view` listens on port {ports.http}"
+        process, log = _started(folder, ports)
+        problem = _until_it_listens(process, log)
+    except OSError as error:
+        return f"no page: {error.filename or ''} {error.strerror or error}"
+    return problem or f"{page} (process {process.pid} stays to show it)"
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _started(folder: Path, ports: Ports) -> tuple[subprocess.Popen[bytes], Path]:
+    """Out of reach of the terminal's signals, and of the tested project's modules."""
+    log = folder / "view.log"
+    asked = [f"--{name}-port={port}" for name, port in ports._asdict().items()]
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "pytest_otlp.cli", "view", *asked],
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            cwd=folder,
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    return process, log
+
+
+def _until_it_listens(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Empty when it does; else why it does not."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        text = log.read_text("utf-8", "replace")
+        if "send a run:" in text:
+            process.returncode = 0  # it goes on alone, and nobody warns of it
+            return ""
+        if process.poll() is not None:
+            said = text.strip().splitlines() or ["it left no word"]
+            return f"no page: {said[-1].removeprefix('pytest-otlp: ')}"
+        time.sleep(_POLL)
+    process.kill()
+    process.wait()
+    return f"no page: the receiver did not listen within {_PATIENCE:.0f} s; see {log}"
