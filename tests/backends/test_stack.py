@@ -172,7 +172,7 @@ def test_a_run_is_found_in_tempo_by_its_name_at_every_moment(stack: Stack, proje
     run_id = ended(stack, project)
     assert titles() == [title]
     assert len(stack.tempo.search(root_of(run_id))) == 1
-    assert len(stack.tempo.spans(first)) == 3
+    wait_for("all of its tests", lambda: len(stack.tempo.spans(first)) == 3)
 
 
 def test_failed_tests_are_found_as_the_guides_say(stack: Stack, sample: Sample) -> None:
