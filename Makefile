@@ -24,7 +24,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends build lock clean
+.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends dashboards build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -102,6 +102,9 @@ bench-view: $(STAMP) ## Measure the receiver of `pytest-otlp view`
 
 backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="collector jaeger" for some)
 	$(PYTHON) backends/build.py $(BACKENDS)
+
+dashboards: $(STAMP) ## Write Grafana's dashboards anew from scripts/dashboards
+	$(BIN)/python scripts/dashboards
 
 build: $(STAMP) ## Build the source distribution, and the wheel from it
 	$(BIN)/python -m build --no-isolation --outdir $(DIST)

@@ -115,11 +115,12 @@ def build(pin: Pin, stage: Path) -> None:
 
 
 def build_wrapped(pin: Pin, stage: Path) -> None:
-    """Build the tools of the module in the component's folder, which repeats the replacements it needs."""
+    """Build the module in the component's folder: its own program, or tools, for which it repeats the replacements."""
     download(pin)
     if f"{pin.module} {pin.version}" not in (pin.folder / "go.mod").read_text("utf-8"):
         raise BuildError(f"{pin.name}/go.mod does not require {pin.module} {pin.version} as versions.ini does")
-    packages = go("list", "-mod=readonly", "tool", cwd=pin.folder).split()
+    own = (pin.folder / "main.go").exists()
+    packages = ["."] if own else go("list", "-mod=readonly", "tool", cwd=pin.folder).split()
     go("build", *BUILD_FLAGS, pin.ldflags, "-o", f"{stage}/", *packages, cwd=pin.folder)
 
 

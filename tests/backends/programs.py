@@ -32,7 +32,7 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 def find_program(name: str) -> Path:
     """Skip the test, or fail it with PYTEST_OTLP_REQUIRE_BACKENDS=1, where the program has not been built."""
-    folder: Path = runpy.run_path(str(ROOT / "backends" / "build.py"))["target_folder"]()
+    folder = target_folder()
     if (program := folder / name).exists():
         return program
     # Alertmanager is a package of the system.
@@ -42,6 +42,15 @@ def find_program(name: str) -> Path:
     if os.environ.get("PYTEST_OTLP_REQUIRE_BACKENDS") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def has_program(name: str) -> bool:
+    return (target_folder() / name).exists() or bool(shutil.which(name))
+
+
+def target_folder() -> Path:
+    folder: Path = runpy.run_path(str(ROOT / "backends" / "build.py"))["target_folder"]()
+    return folder
 
 
 def free_port() -> int:

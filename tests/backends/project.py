@@ -10,6 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from support.environment import ADDOPTS, is_telltale
+
+
+def clean_environment() -> dict[str, str]:
+    """As each test has it; a fixture of the session has not."""
+    kept = {name: value for name, value in os.environ.items() if not is_telltale(name)}
+    return {**kept, "PYTEST_ADDOPTS": ADDOPTS}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -45,7 +53,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", f"--otel-service-name={self.service}", *arguments],
             cwd=self.folder,
-            env={**os.environ, **environment},
+            env={**clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -113,8 +113,8 @@ def test_skipped():
 
 
 def test_takes_long():
-    # Longer than a test may take without a marker.
-    time.sleep(5.5)
+    # Longer than a test may take without a marker, which is 5 s.
+    time.sleep(7)
 """
 
 SLOW_SERIES = """

@@ -28,7 +28,7 @@ def build(target: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("name", ["prometheus", "tempo", "loki"])
+@pytest.mark.parametrize("name", ["prometheus", "tempo", "loki", "compose"])
 def test_module_and_go_sum_hold_the_pinned_version(name: str) -> None:
     pin = PINS[name]
     assert f"{pin.module} {pin.version}" in (pin.folder / "go.mod").read_text()

@@ -93,12 +93,13 @@ def test_a_run_is_in_the_list_while_it_goes_on(
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_jaeger_refuses_metrics_and_the_traces_go_on(
+def test_jaeger_refuses_metrics_and_logs_and_the_traces_go_on(
     request: pytest.FixtureRequest, jaeger: Jaeger, project: Project, protocol: str
 ) -> None:
     project.write(EVERY_OUTCOME)
-    run = project.run(*endpoint(request, f"jaeger-{protocol}"))
-    assert len(run.notices_of("metrics")) == 1, run.output
+    run = project.run(*endpoint(request, f"jaeger-{protocol}"), "--otel-logs=on")
+    for signal in ("metrics", "logs"):
+        assert len(run.notices_of(signal)) == 1, run.output
     assert len(finished_trace(jaeger, project, run).tests) == 8
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -36,9 +37,12 @@ NOT_RUN = {
     "pytest --otel-html=report.html": "needs the page, which Node builds; tests/viewer writes one",
     "pytest-otlp html shard-1.json shard-2.json -o report.html": "as above",
     "pip install pytest-otlp": "needs the network; scripts/smoke.py installs the wheel",
-    "docker run --rm -p 16686:16686 -p 4318:4318 jaegertracing/jaeger:2.13.0": "needs Docker",
-    "otelcol --config collector-config/collector.yaml": "tests/backends starts it",
-    "pytest --otel-endpoint=http://localhost:4317": "needs that port; tests/backends sends gRPC to a Collector",
+    "docker run --rm -p 127.0.0.1:16686:16686 -p 127.0.0.1:4318:4318 jaegertracing/jaeger:2.20.0": "needs Docker",
+    "docker run --rm -p 127.0.0.1:3000:3000 -p 127.0.0.1:4318:4318 grafana/otel-lgtm:0.30.0": "needs Docker",
+    "docker compose up": "needs Docker; tests/backends starts what it starts",
+    "jaeger --config collector-config/jaeger.yaml": "tests/backends starts it",
+    "pytest --otel-endpoint=http://localhost:4318 --otel-metrics=off": "needs that port; tests/backends does it",
+    "pytest --otel-endpoint=http://localhost:4318 --otel-logs=on": "needs that port; tests/backends sends to the stack",
 }
 DURATION = re.compile(r"\b\d+(?:\.\d+)? (?:ms|s)\b|\b\d+\.\d+s\b")
 
@@ -57,7 +61,7 @@ def test_no_command_is_forgotten() -> None:
 
 
 def test_no_code_is_forgotten() -> None:
-    """The first two below are run, the third is; schemes of trees are `text`."""
+    """Of the README, `python` is run and `ini` used, `text` is compared or a scheme; `yaml` is a file, see below."""
     languages = [
         (page.path, block.language) for page in PAGES for block in page.blocks() if block.language != "console"
     ]
@@ -66,8 +70,34 @@ def test_no_code_is_forgotten() -> None:
         ("README.md", "python"),
         ("README.md", "python"),
         ("README.md", "text"),
+        ("docs/alerting.md", "yaml"),
+        ("docs/backends.md", "yaml"),
+        ("docs/ci.md", "yaml"),
+        ("docs/ci.md", "yaml"),
         ("docs/telemetry.md", "text"),
     ]
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.path)
+def test_configurations_are_the_files_that_they_are_said_to_be(page: Page) -> None:
+    """`python scripts/include.py` writes them anew."""
+    text = (ROOT / page.path).read_text("utf-8")
+    assert runpy.run_path(str(ROOT / "scripts/include.py"))["included"](text) == text
+    assert text.count("```yaml") == text.count("<!-- file: ")
+
+
+def test_jobs_of_a_gitlab_pipeline_have_one_parent() -> None:
+    """The script of the example, as a shell runs it."""
+    lines = (ROOT / "docs/examples/gitlab-ci.yml").read_text("utf-8").splitlines()
+    script = "\n".join(line.strip(" -") for line in lines if re.match(r" *- (trace|root|export)\b", line))
+    job = {"CI_PROJECT_PATH": "shop/cart", "CI_PIPELINE_ID": "17", "PATH": os.environ["PATH"]}
+
+    def parent(**job: str) -> str:
+        command = ["sh", "-c", f"{script}\nprintf %s $TRACEPARENT"]
+        return subprocess.run(command, env=job, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", parent(**job))
+    assert parent(**job) == parent(**job) != parent(**job | {"CI_PIPELINE_ID": "18"})
 
 
 # The first screen

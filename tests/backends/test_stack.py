@@ -1,0 +1,279 @@
+"""The whole stack, with real runs: what arrives where, what is shown, who is told.
+
+It takes half a minute to start, and is kept for the session: these tests stand in one file, for one worker to run.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from backends.dashboards import PANELS, Query
+from backends.jaeger import Trace
+from backends.programs import get_json, wait_for
+from backends.project import Project, Run, finish
+from backends.sample import FOR_DASHBOARDS, HELD
+from backends.stack import Stack
+
+MAIN = "vcs.ref.head.name=main,vcs.repository.name=shop,vcs.ref.head.revision=4f1c2d,cicd.pipeline.name=ci"
+GREEN = "def test_passes(): pass"
+RED = "def test_fails(): assert 1 == 2"
+NOT_THERE = {
+    "otelcol_exporter_send_failed_spans",
+    "otelcol_exporter_send_failed_metric_points",
+    "otelcol_exporter_send_failed_log_records",
+    "tempo_discarded_spans_total",
+}
+"""Series that are there only once something has gone wrong; others of that kind begin with 0."""
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    with stack.running():
+        yield stack
+
+
+class Sample(NamedTuple):
+    """A run with everything that the dashboards show."""
+
+    service: str
+    run_id: str
+    run: Run
+
+
+@pytest.fixture(scope="session")
+def sample(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    project = new_project(tmp_path_factory.mktemp("sample"))
+    project.write(FOR_DASHBOARDS)
+    options = ("--otel-logs=on", "--otel-detail=fixtures", "-n2", "--reruns=1")
+    run = finish(start(project, stack, *options))
+    assert run.exit_code == 1, run.output
+    return Sample(project.service, ended(stack, project), run)
+
+
+def new_project(folder: Path) -> Project:
+    return Project(folder, f"shop-{uuid.uuid4().hex[:8]}")
+
+
+def start(project: Project, stack: Stack, *options: str, **environment: str) -> subprocess.Popen[str]:
+    endpoint = f"--otel-endpoint=http://{stack.collector.http}"
+    return project.start(endpoint, *options, OTEL_RESOURCE_ATTRIBUTES=MAIN, **environment)
+
+
+def ended(stack: Stack, project: Project) -> str:
+    """Wait for the end of the project's only run in every part; return its id."""
+    service = f'service_name="{project.service}"'
+    end = f"last_over_time(test_suite_run_duration_seconds_count{{{service}}}[10m])"
+    (series,) = wait_for("the end of the run in Prometheus", lambda: stack.prometheus.query(end))
+    spans = f'pytest_spans_run_calls_total{{{service}, test_suite_run_status=~"success|failure"}} > 0'
+    wait_for("its spans' counts in Prometheus", lambda: stack.prometheus.query(spans))
+    run_id = str(series["metric"]["pytest_run_id"])
+    if stack.has_tempo:
+        wait_for("its root in Tempo", lambda: stack.tempo.search(root_of(run_id)))
+    return run_id
+
+
+def root_of(run_id: str) -> str:
+    """Return the query for the root of a run that is over."""
+    root = 'nestedSetParent<0 && span.test.suite.run.status!="in_progress"'
+    return f'{{resource.pytest.run.id="{run_id}" && {root}}}'
+
+
+# Dashboards
+
+
+def rows(stack: Stack, query: Query, expression: str) -> int:
+    if query.source == "prometheus":
+        return len((stack.prometheus.query if query.instant else stack.prometheus.query_range)(expression))
+    if query.source == "loki":
+        return sum(len(stream["values"]) for stream in stack.loki.streams(expression))
+    if "_over_time(" in expression:
+        return len(stack.tempo.metrics(expression, instant=query.instant))
+    return len(stack.tempo.spans(expression))
+
+
+@pytest.mark.parametrize("query", PANELS, ids=str)
+def test_a_panel_has_rows(stack: Stack, sample: Sample, query: Query) -> None:
+    expression = query.filled(
+        __rate_interval="1m", __range="1h", __interval="5m", service=sample.service, branch=".*", run=sample.run_id
+    )
+    found = wait_for(f"rows of {expression}", lambda: rows(stack, query, expression), 20)
+    print(f"{query}: {found} rows")
+
+
+def test_the_latest_run_is_the_one_that_is_shown(stack: Stack, sample: Sample) -> None:
+    from backends.dashboards import DASHBOARDS, dashboard
+
+    (variable,) = (v for v in dashboard(DASHBOARDS[1])["templating"]["list"] if v["name"] == "run")
+    expression = re.fullmatch(r"query_result\((.*)\)", variable["query"]["query"])
+    assert expression
+    filled = Query("", "", "prometheus", expression[1], True).filled(__range="15m", service=sample.service, branch=".*")
+    (series,) = stack.prometheus.query(filled)
+    # Grafana's text of a row, out of which its pattern takes the id.
+    pattern = variable["regex"].strip("/")
+    text = "{" + ",".join(f'{name}="{value}"' for name, value in series["metric"].items()) + "} 1 2"
+    found = re.search(pattern, text)
+    assert found
+    assert found[1] == sample.run_id
+
+
+def test_a_sample_leads_to_its_trace(stack: Stack, sample: Sample) -> None:
+    selector = f'traces_span_metrics_duration_milliseconds_bucket{{service_name="{sample.service}"}}'
+    found = wait_for("exemplars", lambda: stack.prometheus.exemplars(selector))
+    traces = {exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]}
+    (trace,) = traces
+    assert get_json(f"{stack.tempo.url}/api/v2/traces/{trace}")["trace"]["resourceSpans"]
+
+
+def test_a_log_record_leads_to_its_trace(stack: Stack, sample: Sample) -> None:
+    """As Grafana asks from a span: by the service, then by the trace's id."""
+    (trace,) = stack.tempo.search(root_of(sample.run_id))
+    query = f'{{service_name="{sample.service}"}} | trace_id="{trace["traceID"].rjust(32, "0")}"'
+    streams = stack.loki.streams(query)
+    assert {stream["stream"]["trace_id"] for stream in streams} == {trace["traceID"].rjust(32, "0")}
+    assert Counter(s["stream"]["event_name"] for s in streams)["test.case.finished"]
+
+
+# Traces
+
+
+def test_a_run_is_found_in_tempo_by_its_name_at_every_moment(stack: Stack, project: Project) -> None:
+    project.write(HELD)
+    release = project.folder / "release"
+    process = start(project, stack, RELEASE=str(release))
+    query = f'{{resource.service.name="{project.service}"}}'
+    title = {"rootServiceName": project.service, "rootTraceName": "pytest"}
+
+    def titles() -> list[dict[str, str]]:
+        return [{key: str(trace.get(key)) for key in title} for trace in stack.tempo.search(query)]
+
+    try:
+        wait_for("the run in Tempo's list", titles)
+        assert process.poll() is None
+        assert titles() == [title]
+        first = f'{{resource.service.name="{project.service}" && span.test.case.result.status="pass"}}'
+        wait_for("its first test", lambda: stack.tempo.spans(first))
+        assert process.poll() is None
+        assert titles() == [title]
+    finally:
+        release.touch()
+        run = finish(process)
+    assert run.counts == {"passed": 3}, run.output
+    run_id = ended(stack, project)
+    assert titles() == [title]
+    assert len(stack.tempo.search(root_of(run_id))) == 1
+    wait_for("all of its tests", lambda: len(stack.tempo.spans(first)) == 3)
+
+
+def test_failed_tests_are_found_as_the_guides_say(stack: Stack, sample: Sample) -> None:
+    service = f'resource.service.name="{sample.service}"'
+    failed = stack.tempo.spans(f'{{{service} && span.test.case.result.status="fail"}} | select(span.pytest.outcome)')
+    outcomes = Counter(attribute_of(span, "pytest.outcome") for span in failed)
+    counts = sample.run.counts
+    assert outcomes == {name: counts[name] for name in ("failed", "rerun")}
+    for tags in ({"error": "true"}, {"test.case.result.status": "fail"}, {"pytest.run.id": sample.run_id}):
+        traces = stack.jaeger.search(sample.service, **tags)
+        assert len(traces) == 1, tags
+    assert stack.jaeger.search(sample.service, error="true", **{"pytest.run.id": "another"}) == []
+
+
+def attribute_of(span: dict[str, Any], name: str) -> str:
+    return str({a["key"]: next(iter(a["value"].values())) for a in span["attributes"]}[name])
+
+
+def test_jaegers_monitor_page_is_filled(stack: Stack, sample: Sample) -> None:
+    asked = f"service={sample.service}&groupByOperation=true&quantile=0.95&spanKind=internal&lookback=600000"
+    for kind in ("calls", "latencies"):
+        url = f"http://{stack.jaeger.query}/api/metrics/{kind}?{asked}&step=5000&ratePer=60000"
+        metrics = wait_for(f"Jaeger's {kind}", partial(monitored, url))
+        names = {label["value"] for series in metrics for label in series["labels"] if label["name"] == "operation"}
+        assert "test_shop.py" in names
+        assert not [name for name in names if "::test_" in name], "a test is not to be a label"
+
+
+def monitored(url: str) -> list[dict[str, Any]]:
+    return list(get_json(url).get("metrics") or ())
+
+
+# Counts
+
+
+def test_counts_agree(stack: Stack, sample: Sample) -> None:
+    """pytest's, the plugin's metrics in Prometheus, and those that the Collector makes of the spans."""
+    run = f'pytest_run_id="{sample.run_id}"'
+    plugin = f"last_over_time(test_case_result_count_total{{{run}}}[10m])"
+    spans = f'pytest_spans_run_calls_total{{{run}, pytest_outcome!=""}}'
+    for series in (plugin, spans):
+        found = stack.prometheus.query(f"max by (pytest_outcome) ({series}) > 0")
+        counts = {row["metric"]["pytest_outcome"]: int(row["value"][1]) for row in found}
+        assert counts == sample.run.counts, series
+
+
+def test_the_collector_accepts_as_many_spans_as_the_run_says_it_delivered(stack: Stack, project: Project) -> None:
+    def accepted() -> int:
+        return int(stack.collector.own("otelcol_receiver_accepted_spans"))
+
+    before = accepted()
+    project.write(RED)
+    run = finish(start(project, stack))
+    assert f" {accepted() - before} spans delivered" in run.output
+    (trace,) = wait_for("the run in Jaeger", lambda: ended_traces(stack, project))
+    assert f" {len(trace.spans)} spans delivered" in run.output
+
+
+def ended_traces(stack: Stack, project: Project) -> list[Trace]:
+    return [trace for trace in stack.jaeger.search(project.service) if trace.roots]
+
+
+# Alerts
+
+
+def test_rules_are_read_and_ask_for_what_is_there(stack: Stack, sample: Sample) -> None:
+    rules = wait_for("the first evaluation", lambda: evaluated(stack))
+    assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
+    asked = {name for rule in rules for name in re.findall(r"\b[a-z]+_[a-z_]+(?=[{\[ ]|$)", rule["query"])}
+    words = {"last_over_time", "max_over_time", "present_over_time", "group_left"}
+    labels = {"service_name", "vcs_repository_name", "vcs_ref_head_name"}
+    series = {name for name in asked if name.startswith(("pytest_", "test_", "otelcol_", "tempo_"))}
+    series -= words | labels | {"pytest_run_id", "pytest_outcome", "test_suite_name", "test_case_name"}
+    assert len(series) > 10, series
+    missing = {name for name in series if not stack.prometheus.query(f"last_over_time({name}[1h])")}
+    assert missing <= NOT_THERE
+
+
+def evaluated(stack: Stack) -> list[dict[str, Any]] | None:
+    rules = stack.prometheus.rules()
+    return rules if rules and all(rule["health"] != "unknown" for rule in rules) else None
+
+
+def test_a_failing_test_raises_an_alert_and_a_passing_one_does_not(stack: Stack, tmp_path: Path) -> None:
+    green, red = new_project(tmp_path / "green"), new_project(tmp_path / "red")
+    for project, suite in ((green, GREEN), (red, RED)):
+        project.folder.mkdir()
+        project.write(suite)
+        run = finish(start(project, stack))
+    over = time.time()
+    (alert, *_) = wait_for("an alert", lambda: stack.webhook.firing(red.service), 30)
+    print(f"told {alert['received'] - over:.1f} s after the end of the run")
+    assert alert["labels"]["alertname"] == "PytestTestFailed", run.output
+    assert alert["annotations"]["summary"] == f"test_shop.py::test_fails failed in {red.service} on main"
+    run_id = ended(stack, red)
+    assert alert["annotations"]["trace"].endswith(f"/d/pytest-run?var-run={run_id}")
+    # The plugin's metrics see it too, and are not told of: Alertmanager knows that it is the same.
+    metrics = f'ALERTS{{alertname="PytestSuiteFailed", service_name="{red.service}", alertstate="firing"}}'
+    wait_for("the alert on metrics", lambda: stack.prometheus.query(metrics))
+    assert {told["labels"]["alertname"] for told in stack.webhook.firing(red.service)} == {"PytestTestFailed"}
+    # The passing run was over before the failing one began.
+    ended(stack, green)
+    assert stack.webhook.firing(green.service) == []
+    assert stack.prometheus.query(f'ALERTS{{service_name="{green.service}"}}') == []
