@@ -12,6 +12,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -167,6 +168,13 @@ class Live:
         return ended
 
 
+def exporter_of(live: Live) -> int:
+    """The process id of the run's exporter, which is a child of pytest."""
+    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
+    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
+
+
 def _check_lines(ended: Ended) -> None:
     after = re.split(r"^=+ .* in [\d.]+s.*=+$", ended.run.stdout, flags=re.MULTILINE)[-1]
     assert after.count("otlp:") <= 1, after
@@ -260,6 +268,13 @@ def sent_once(server: OtlpServer) -> bool:
     """Whether no span was sent a second time, taken or not."""
     ids = [span.span_id for request in server.requests for span in request.spans]
     return len(ids) == len(set(ids))
+
+
+def wait_until(holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"it never came that {what}"
+        time.sleep(0.01)
 
 
 def free_port() -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
 
-from faults.scene import Ended, Live, Protocol, Scene, check_delivered, replay, whole
+from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, replay, wait_until, whole
 from pytest_otlp.exporter.progress import Progress
 from support import traces
 from support.otlp_server import OtlpServer, Reply, Request
@@ -73,13 +72,6 @@ def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Ru
 
 def wait_for(path: Path) -> None:
     wait_until(path.exists, f"{path} is there")
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, f"it never came that {what}"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -378,13 +370,6 @@ def test_19_forked_with_a_crash(scene: Scene) -> None:
 
 
 # 21
-
-
-def exporter_of(live: Live) -> int:
-    """The process id of the run's exporter, which is a child of pytest."""
-    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
-    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return found
 
 
 def wait_for_end_of(pid: int) -> None:
