@@ -129,6 +129,16 @@ def test_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert path.exists()
 
 
+def test_headers_that_cannot_be_sent(
+    project: Path, server: OtlpServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(project, "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "hunter2")
+    assert replay(server) == 0
+    said = "OTEL_EXPORTER_OTLP_HEADERS has an entry that is no name=value; ignored (values are not shown)"
+    assert capsys.readouterr().err == f"pytest-otlp: {said}\n"
+
+
 def test_rejected(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Sending it again would not help."""
     path = leave(project, "1")
