@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
 
+from faults.table import Figures
 from support import traces
 from support.otlp_server import OtlpServer, Request
 from support.received import ReceivedSpan
@@ -60,6 +61,8 @@ class Ended:
     run: Run
     line: Line | None
     """None where there is none, or one without counts."""
+    figures: Figures = field(default_factory=Figures)
+    """For the table; `later` is added by a replay."""
 
     @property
     def text(self) -> str:
@@ -90,6 +93,8 @@ class Scene:
 
     def __init__(self, runner: Runner, baselines: dict[object, Run]) -> None:
         self.runner = runner
+        self.figures: list[Figures] = []
+        """Of each run that is over."""
         self._baselines = baselines
 
     def run(
@@ -131,7 +136,7 @@ class Scene:
         self.runner._write(suite, ini)
         process = self.runner._start([f"--otel-endpoint={endpoint}", *_protocol(protocol), *args], changes)
         try:
-            yield Live(self.runner, process, None if isinstance(server, str) else server)
+            yield Live(self.runner, process, None if isinstance(server, str) else server, self.figures)
         finally:
             process.kill()
 
@@ -143,6 +148,7 @@ class Live:
     runner: Runner
     process: PytestProcess
     server: OtlpServer | None
+    figures: list[Figures] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -161,11 +167,22 @@ class Live:
         taken = spans() if spans else self.server.spans() if self.server else []
         run = Run(self.folder, code, out, err, taken)
         ended = Ended(run, _line_in(out))
+        self.figures.append(ended.figures)
+        _note(ended, self.process.seconds - without.seconds if without else None)
         if without is not None:
             assert (code, run.summary) == (without.exit_code, without.summary), out
         assert not re.search("Exception ignored|ResourceWarning|Traceback", err), err
         _check_lines(ended)
         return ended
+
+
+def _note(ended: Ended, added: float | None) -> None:
+    if added is not None:
+        ended.figures["added"] = round(added, 2)
+    if ended.line is not None:
+        _, _, produced, delivered, rejected, kept = ended.line
+        figures: Figures = {"produced": produced, "delivered": delivered, "rejected": rejected, "kept": kept}
+        ended.figures.update(figures)
 
 
 def exporter_of(live: Live) -> int:
@@ -229,6 +246,7 @@ def delivered_later(ended: Ended, protocol: Protocol = "http") -> Run:
         done = replay(journal, server.endpoint, protocol)
         later = server.spans()
     assert done.exit_code == 0, done
+    ended.figures["later"] = len(later)
     assert f"{kept} spans delivered" in done.stdout
     assert len(later) == kept
     assert ended.journals == []

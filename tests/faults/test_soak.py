@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -158,9 +158,7 @@ def started(scene: Scene, suite: Mapping[str, str], port: int) -> Iterator[Live]
 
 @pytest.mark.timeout(2 * LONGEST)
 @pytest.mark.parametrize("tests", [1000, pytest.param(50_000, marks=SOAK)])
-def test_12_a_server_that_goes_away_at_random(
-    scene: Scene, tests: int, record_property: Callable[[str, object], None]
-) -> None:
+def test_12_a_server_that_goes_away_at_random(scene: Scene, tests: int) -> None:
     suite = files(tests)
     without = memory_without(scene, suite)
     flighty = Flighty(free_port(), seed=tests)
@@ -182,7 +180,7 @@ def test_12_a_server_that_goes_away_at_random(
         "pytest, MB": round(pytests.most / MB, 1),
         "exporter, MB": round(exporters.most / MB, 1),
     }
-    record_property("soak", figures)
+    scene.figures.append({"soak": figures})
     print(figures)
     assert code == 0
     line = _line_in(out)
