@@ -29,12 +29,14 @@ from support.runs import PytestProcess, Run, Runner
 
 Protocol = Literal["http", "grpc"]
 Suite = str | Mapping[str, str]
-DEADLINE = 40.0
+SOAKING = bool(os.environ.get("PYTEST_OTLP_SOAK"))
+DEADLINE = 600.0 if SOAKING else 40.0
 """s after which a run counts as hung: an idle machine needs 1 to 7."""
 REPLAY_DEADLINE = 60.0
 SOAK = (
     pytest.mark.soak,
-    pytest.mark.skipif(not os.environ.get("PYTEST_OTLP_SOAK"), reason="takes its time"),
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not SOAKING, reason="takes its time"),
 )
 _LINE = re.compile(
     r"^otlp: (?P<tests>\d+) tests?, (?:(?P<delivered>\d+) of )?(?P<produced>\d+) spans? delivered to "
@@ -115,7 +117,9 @@ class Scene:
         """The same run without the plugin; once for all tests that ask for it."""
         key = (suite if isinstance(suite, str) else tuple(suite.items()), args, ini)
         if key not in self._baselines:
-            self._baselines[key] = Runner(self.runner.folder.parent / "baseline").without(suite, *args, ini=ini)
+            self._baselines[key] = Runner(self.runner.folder.parent / "baseline").without(
+                suite, *args, ini=ini, timeout=DEADLINE
+            )
         return self._baselines[key]
 
     @contextmanager

@@ -260,11 +260,12 @@ class Runner:
         *args: str,
         env: Mapping[str, str | None] | None = None,
         ini: str = "",
+        timeout: float = TIMEOUT,
     ) -> Run:
         """The same run without anything that turns the plugin on."""
         self._write(files, ini)
         process = self._start(args, env)
-        code, out, err = process.wait()
+        code, out, err = process.wait(timeout)
         return Run(self.folder, code, out, err, junit=_junit_counts(self._junit), seconds=process.seconds)
 
     def _write(self, files: str | Mapping[str, str], ini: str) -> None:
