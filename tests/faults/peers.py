@@ -1,5 +1,6 @@
 """What two other plugins do in the same cases: `python tests/faults/peers.py` runs them, each case once, and writes
-docs/faults-peers.json, of which `make faults` makes columns of its table.
+docs/faults-peers.json, of which `make faults` makes columns of its table. With numbers of cases, only
+these are run anew.
 
 They have virtual environments of their own, made by benchmarks/venvs.py, and the same servers as our own tests. What
 cannot be asked of a plugin that exports from the test process, or was not tried, has no entry.
@@ -16,11 +17,12 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -346,25 +348,29 @@ def _told(case: Case, done: Done, alone: Done) -> str:
 
 def main() -> None:
     environments = Environments(ROOT / ".venvs" / "faults")
-    peers = [replace(peer, requires=(*peer.requires, *BESIDE)) for peer in named(list(NAMES))]
+    known = {peer.name: replace(peer, requires=(*peer.requires, *BESIDE)) for peer in named(list(NAMES))}
+    peers = [known[name] for name in NAMES]
     alone = replace(ALONE, requires=(*ALONE.requires, *BESIDE, "opentelemetry-sdk"))
     installed = [line for peer in peers for line in versions(environments.python(peer)) if line.startswith(peer.name)]
-    rows: list[dict[str, object]] = []
-    wanted = {int(number) for number in sys.argv[1:]}
+    wanted = {int(number) for number in sys.argv[1:]} or {case.number for case in CASES}
+    rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
         runs = Peers(environments, Authority(Path(folder)))
         for case in CASES:
-            if wanted and case.number not in wanted:
-                continue
-            plain = runs.run(case, alone, "")
-            told = {
-                peer.name: runs.told(case, peer, plain)
-                for peer in sorted(peers, key=lambda peer: NAMES.index(peer.name))
-            }
-            rows.append({"case": case.number, "what": case.what, **told})
-            print(json.dumps(rows[-1]), flush=True)
-    if not wanted:
-        PAGE.write_text(json.dumps({"versions": installed, "rows": rows}, indent=1) + "\n", "utf-8")
+            if case.number in wanted:
+                plain = runs.run(case, alone, "")
+                told = {peer.name: runs.told(case, peer, plain) for peer in peers}
+                rows.append({"case": case.number, "what": case.what, **told})
+                print(json.dumps(rows[-1]), flush=True)
+    save(installed, rows, wanted)
+
+
+def save(installed: Sequence[str], rows: Sequence[dict[str, Any]], wanted: set[int]) -> None:
+    """Writes the page anew, with what it had of other cases."""
+    before = json.loads(PAGE.read_text("utf-8"))["rows"] if PAGE.exists() else []
+    every = [*(row for row in before if row["case"] not in wanted), *rows]
+    content = {"versions": installed, "rows": sorted(every, key=lambda row: int(row["case"]))}
+    PAGE.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
