@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pytest_otlp import journal, values
+from pytest_otlp import headers, journal, values
 from pytest_otlp.endpoints import Endpoint, from_base, from_environment
 from pytest_otlp.terminal import escaped
 from pytest_otlp.viewer import arguments
@@ -159,6 +159,8 @@ def _replay(journals: Sequence[Path], endpoint: Endpoint, timeout: float) -> int
 
     if not journals:
         _say("nothing is kept")
+    for problem in headers.problems(os.environ):
+        _warn(problem)
     done = [replay(path, endpoint, timeout, _say) for path in journals]
     return OK if all(done) else STILL_KEPT
 
@@ -167,8 +169,12 @@ def _say(line: str) -> None:
     print(escaped(line))  # noqa: T201  a command's output
 
 
-def _fail(problem: str) -> int:
+def _warn(problem: str) -> None:
     print(escaped(f"pytest-otlp: {problem}"), file=sys.stderr)  # noqa: T201  a command's output
+
+
+def _fail(problem: str) -> int:
+    _warn(problem)
     return MISUSE
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar
 
 import pytest
 
-from pytest_otlp import endpoints, options, values
-from pytest_otlp.endpoints import SIGNALS, Endpoint
+from pytest_otlp import endpoints, headers, options, values
+from pytest_otlp.endpoints import Endpoint
 from pytest_otlp.options import Option, Source
 from pytest_otlp.values import Parent
 
@@ -103,7 +103,8 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
     sends = not html or options.asked_to_send(config, env) is not None
     endpoint = _endpoint(reader, view=view) if sends else Endpoint("html", {}, html)
     no_words: tuple[str, ...] = ()
-    _note_broken_headers(reader)
+    # The exporter leaves them out; people look here.
+    reader.notices += headers.problems(env)
     if options.sdk_disabled(env):
         reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
     return Options(
@@ -198,13 +199,3 @@ def _parse_parent(text: str, env: Mapping[str, str]) -> Parent:
     if ids is None:
         raise ValueError("github needs GITHUB_RUN_ID and GITHUB_RUN_ATTEMPT, which GitHub Actions sets")
     return Parent(*ids, sampled=True)
-
-
-def _note_broken_headers(reader: Reader) -> None:
-    """A header that breaks the line would never be accepted; its value is a secret and not shown."""
-    names = ("OTEL_EXPORTER_OTLP_HEADERS", *(f"OTEL_EXPORTER_OTLP_{signal.upper()}_HEADERS" for signal in SIGNALS))
-    reader.notices.extend(
-        f"{name} has a line break in a value; ignored (the value is not shown)"
-        for name in names
-        if re.search(r"[\r\n\0]|%0[AaDd0]", reader.env.get(name, ""))
-    )

@@ -82,12 +82,14 @@ def parse_seconds(text: str) -> float:
 def parse_milliseconds(text: str) -> float:
     """The specification's unit of `OTEL_EXPORTER_OTLP_TIMEOUT`; returns seconds.
 
+    0 is no limit (OpenTelemetry configuration schema, `OtlpHttpExporter.timeout`); here it is the longest there is.
+
     Raises:
-        ValueError: it is no positive whole number.
+        ValueError: it is no whole number, or below 0.
     """
-    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text) or not int(text):
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         raise ValueError("give milliseconds, like 10000")
-    return int(text) / 1000
+    return int(text) / 1000 or float(_LONGEST_WAIT)
 
 
 def parse_traceparent(text: str) -> Parent:

@@ -158,4 +158,4 @@ def test_nothing_else_reads_a_variable_of_opentelemetry() -> None:
     """Or the test above would not know of it."""
     literal = re.compile(r"""["']OTEL_[A-Z_]+""")
     files = {path.name for path in (ROOT / "src").rglob("*.py") if literal.search(path.read_text("utf-8"))}
-    assert files == {"cli.py", "options.py", "resolve.py", "endpoints.py", "endpoint.py", "service.py"}
+    assert files == {"cli.py", "options.py", "resolve.py", "endpoints.py", "headers.py", "service.py"}

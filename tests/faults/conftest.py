@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from faults.scene import Scene
+from faults.table import Figures, Table
 from support.certificates import Authority
 from support.runs import Run, Runner
 
@@ -16,6 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.faults)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    page = os.environ.get("PYTEST_OTLP_FAULTS_TABLE")
+    if page and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Table(page), "faults-table")
+
+
 @pytest.fixture(scope="session")
 def baselines() -> dict[object, Run]:
     """Runs without the plugin, by what was run."""
@@ -23,9 +32,12 @@ def baselines() -> dict[object, Run]:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, baselines: dict[object, Run]) -> Scene:
+def scene(tmp_path: Path, baselines: dict[object, Run], request: pytest.FixtureRequest) -> Iterator[Scene]:
     (tmp_path / "baseline").mkdir()
-    return Scene(Runner(tmp_path), baselines)
+    scene = Scene(Runner(tmp_path), baselines)
+    yield scene
+    noted: list[Figures] = scene.figures
+    request.node.user_properties.append(("faults", noted))
 
 
 @pytest.fixture(params=[pytest.param((), id="n0"), pytest.param(("-n2",), id="n2")])

@@ -12,14 +12,16 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
 
+from faults.table import Figures
 from support import traces
 from support.otlp_server import OtlpServer, Request
 from support.received import ReceivedSpan
@@ -27,12 +29,14 @@ from support.runs import PytestProcess, Run, Runner
 
 Protocol = Literal["http", "grpc"]
 Suite = str | Mapping[str, str]
-DEADLINE = 40.0
+SOAKING = bool(os.environ.get("PYTEST_OTLP_SOAK"))
+DEADLINE = 600.0 if SOAKING else 40.0
 """s after which a run counts as hung: an idle machine needs 1 to 7."""
 REPLAY_DEADLINE = 60.0
 SOAK = (
     pytest.mark.soak,
-    pytest.mark.skipif(not os.environ.get("PYTEST_OTLP_SOAK"), reason="takes its time"),
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not SOAKING, reason="takes its time"),
 )
 _LINE = re.compile(
     r"^otlp: (?P<tests>\d+) tests?, (?:(?P<delivered>\d+) of )?(?P<produced>\d+) spans? delivered to "
@@ -59,6 +63,8 @@ class Ended:
     run: Run
     line: Line | None
     """None where there is none, or one without counts."""
+    figures: Figures = field(default_factory=Figures)
+    """For the table; `later` is added by a replay."""
 
     @property
     def text(self) -> str:
@@ -89,6 +95,8 @@ class Scene:
 
     def __init__(self, runner: Runner, baselines: dict[object, Run]) -> None:
         self.runner = runner
+        self.figures: list[Figures] = []
+        """Of each run that is over."""
         self._baselines = baselines
 
     def run(
@@ -109,7 +117,9 @@ class Scene:
         """The same run without the plugin; once for all tests that ask for it."""
         key = (suite if isinstance(suite, str) else tuple(suite.items()), args, ini)
         if key not in self._baselines:
-            self._baselines[key] = Runner(self.runner.folder.parent / "baseline").without(suite, *args, ini=ini)
+            self._baselines[key] = Runner(self.runner.folder.parent / "baseline").without(
+                suite, *args, ini=ini, timeout=DEADLINE
+            )
         return self._baselines[key]
 
     @contextmanager
@@ -130,7 +140,7 @@ class Scene:
         self.runner._write(suite, ini)
         process = self.runner._start([f"--otel-endpoint={endpoint}", *_protocol(protocol), *args], changes)
         try:
-            yield Live(self.runner, process, None if isinstance(server, str) else server)
+            yield Live(self.runner, process, None if isinstance(server, str) else server, self.figures)
         finally:
             process.kill()
 
@@ -142,6 +152,7 @@ class Live:
     runner: Runner
     process: PytestProcess
     server: OtlpServer | None
+    figures: list[Figures] = field(default_factory=list)
 
     @property
     def pid(self) -> int:
@@ -160,11 +171,29 @@ class Live:
         taken = spans() if spans else self.server.spans() if self.server else []
         run = Run(self.folder, code, out, err, taken)
         ended = Ended(run, _line_in(out))
+        self.figures.append(ended.figures)
+        _note(ended, self.process.seconds - without.seconds if without else None)
         if without is not None:
             assert (code, run.summary) == (without.exit_code, without.summary), out
         assert not re.search("Exception ignored|ResourceWarning|Traceback", err), err
         _check_lines(ended)
         return ended
+
+
+def _note(ended: Ended, added: float | None) -> None:
+    if added is not None:
+        ended.figures["added"] = round(added, 2)
+    if ended.line is not None:
+        _, _, produced, delivered, rejected, kept = ended.line
+        figures: Figures = {"produced": produced, "delivered": delivered, "rejected": rejected, "kept": kept}
+        ended.figures.update(figures)
+
+
+def exporter_of(live: Live) -> int:
+    """The process id of the run's exporter, which is a child of pytest."""
+    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
+    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return found
 
 
 def _check_lines(ended: Ended) -> None:
@@ -221,6 +250,7 @@ def delivered_later(ended: Ended, protocol: Protocol = "http") -> Run:
         done = replay(journal, server.endpoint, protocol)
         later = server.spans()
     assert done.exit_code == 0, done
+    ended.figures["later"] = len(later)
     assert f"{kept} spans delivered" in done.stdout
     assert len(later) == kept
     assert ended.journals == []
@@ -260,6 +290,13 @@ def sent_once(server: OtlpServer) -> bool:
     """Whether no span was sent a second time, taken or not."""
     ids = [span.span_id for request in server.requests for span in request.spans]
     return len(ids) == len(set(ids))
+
+
+def wait_until(holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
+    deadline = time.monotonic() + within
+    while not holds():
+        assert time.monotonic() < deadline, f"it never came that {what}"
+        time.sleep(0.01)
 
 
 def free_port() -> int:

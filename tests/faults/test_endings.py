@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace as changed
 from pathlib import Path
 
 import pytest
 
-from faults.scene import Ended, Live, Protocol, Scene, check_delivered, replay, whole
+from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, replay, wait_until, whole
 from pytest_otlp.exporter.progress import Progress
 from support import traces
-from support.otlp_server import OtlpServer, Reply, Request
+from support.otlp_server import SILENT, OtlpServer, Reply, Request, always
 from support.received import ReceivedSpan
 from support.runs import Run
 
@@ -27,7 +26,8 @@ import os, pathlib, signal, sys, time
 
 def hold():
     pathlib.Path("held").touch()
-    while not pathlib.Path("go").exists():
+    deadline = time.monotonic() + 100
+    while not pathlib.Path("go").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 """
 TEN_AND_ONE = (
@@ -73,13 +73,6 @@ def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Ru
 
 def wait_for(path: Path) -> None:
     wait_until(path.exists, f"{path} is there")
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, f"it never came that {what}"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -140,13 +133,19 @@ def test_16_a_signal_ends_the_controller(scene: Scene, number: signal.Signals) -
     assert sorted(str(outcome) for outcome in found.values()) == ["failed", *["passed"] * 6]
 
 
-def test_16_a_killed_run_with_a_dead_endpoint_is_kept(scene: Scene) -> None:
+@pytest.mark.parametrize("endpoint", ["dead", "silent"])
+def test_16_a_killed_run_without_an_endpoint_is_kept(scene: Scene, endpoint: str) -> None:
+    """A request that hangs for ten minutes does not hide that the parent is gone: the exporter leaves in time."""
+    suite, env = TEN_AND_ONE.replace("END", "hold()"), {"OTEL_EXPORTER_OTLP_TIMEOUT": "600000"}
     with (
-        scene.live(TEN_AND_ONE.replace("END", "hold()"), "http://127.0.0.1:1") as live,
+        OtlpServer(behaviour=always(SILENT)) as silent,
+        scene.live(suite, silent if endpoint == "silent" else "http://127.0.0.1:1", env=env, exit_timeout=1) as live,
         released(live),
     ):
         wait_for(live.folder / "held")
         exporter = exporter_of(live)
+        if endpoint == "silent":
+            silent.wait_for(lambda server: server.requests, 30)
         os.kill(live.pid, signal.SIGKILL)
         code, out, err = live.process.wait(30)
         wait_for_end_of(exporter)
@@ -157,6 +156,15 @@ def test_16_a_killed_run_with_a_dead_endpoint_is_kept(scene: Scene) -> None:
     assert traces.problems(run.spans) == []
     assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "interrupted"}
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGSEGV)"], ids=["exit", "segfault"])
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_16_a_test_ends_a_worker(scene: Scene, protocol: Protocol, end: str) -> None:
+    pytest.importorskip("xdist")
+    with OtlpServer(protocol) as server:
+        run = check_delivered(scene.run(TEN_AND_ONE.replace("END", end), server, "-n2", protocol=protocol))
+    assert outcomes(run) == {**FINISHED, "test_it.py::test_b": "crashed", "test_it.py::test_c": "passed"}
 
 
 def test_16_a_timeout_by_thread(scene: Scene) -> None:
@@ -378,13 +386,6 @@ def test_19_forked_with_a_crash(scene: Scene) -> None:
 
 
 # 21
-
-
-def exporter_of(live: Live) -> int:
-    """The process id of the run's exporter, which is a child of pytest."""
-    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
-    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return found
 
 
 def wait_for_end_of(pid: int) -> None:

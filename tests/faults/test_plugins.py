@@ -109,6 +109,109 @@ def test_32_flaky(scene: Scene) -> None:
     assert outcomes == {"test_flaky": "passed", "test_never": "failed", "test_a": "passed"}
 
 
+# 33
+
+SUBTESTS = """
+import unittest
+
+def test_each(subtests):
+    for n in range(4):
+        with subtests.test(n=n):
+            assert n != 2
+
+def test_fine(subtests):
+    with subtests.test("fine"):
+        pass
+
+class TestPrices(unittest.TestCase):
+    def test_each(self):
+        for n in range(3):
+            with self.subTest("price", n=n):
+                self.assertNotEqual(n, 1)
+"""
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="subtests came with pytest 9")
+@pytest.mark.parametrize("args", [(), ("-n2",)], ids=["n0", "n2"])
+def test_33_subtests(scene: Scene, args: tuple[str, ...]) -> None:
+    if args:
+        pytest.importorskip("xdist")
+    run = run_beside(scene, SUBTESTS, *args)
+    failed = [span for span in run.spans if span.name.startswith("subtest ") and span.status == traces.ERROR]
+    assert len(failed) == 2
+    assert len(run.tests) == 3
+
+
+# 34
+
+ASYNC = """
+import asyncio
+import pytest
+from opentelemetry import trace
+
+HEAD
+
+def seen(name):
+    trace.get_current_span().set_attribute(name, 1)
+
+MARK_FIXTURE
+async def shop():
+    seen("in_fixture")
+    await asyncio.sleep(0)
+    yield
+    seen("in_teardown")
+
+MARK
+async def test_a(shop):
+    await asyncio.sleep(0)
+    seen("in_test")
+
+MARK
+async def test_b(shop):
+    await asyncio.gather(later(), later())
+
+async def later():
+    await asyncio.sleep(0)
+    seen("in_test")
+
+def test_c():
+    seen("in_test")
+"""
+LIBRARIES = {
+    "anyio": ("", "@pytest.fixture", "@pytest.mark.anyio"),
+    **{
+        f"asyncio {scope}": (
+            "import pytest_asyncio",
+            f"@pytest_asyncio.fixture(loop_scope='{scope}')",
+            f"@pytest.mark.asyncio(loop_scope='{scope}')",
+        )
+        for scope in ("function", "module", "session")
+    },
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_34_the_current_span_of_async_tests(scene: Scene, library: str) -> None:
+    plugin = library.partition(" ")[0]
+    pytest.importorskip(f"pytest_{plugin}" if plugin == "asyncio" else plugin)
+    head, fixture, mark = LIBRARIES[library]
+    suite = ASYNC.replace("HEAD", head).replace("MARK_FIXTURE", fixture).replace("MARK", mark)
+    if plugin == "anyio":
+        suite += "\n@pytest.fixture(scope='module')\ndef anyio_backend(): return 'asyncio'\n"
+    run = run_beside(scene, suite, "-p", plugin)
+    for name in ("test_a", "test_b", "test_c"):
+        assert said(run, name, "in_test"), name
+    for name in ("test_a", "test_b"):
+        assert said(run, name, "in_fixture"), name
+        assert said(run, name, "in_teardown"), name
+
+
+def said(run: Run, test: str, attribute: str) -> bool:
+    """On the test's span or on that of one of its phases."""
+    spans = [run.test(test), *run.below(run.test(test))]
+    return any(attribute in name for span in spans for name in span.attributes)
+
+
 # 35
 
 BDD = {

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import pytest
+import sys
 
-from faults.scene import Protocol, Scene, check_delivered, delivered_later, free_port, passing, span_requests
-from support.otlp_server import SILENT, OtlpServer, always, slow
+import pytest
+from grpc import StatusCode
+
+from faults.scene import (
+    Ended,
+    Protocol,
+    Scene,
+    check_delivered,
+    delivered_later,
+    free_port,
+    passing,
+    sent_once,
+    span_requests,
+)
+from support.otlp_server import SILENT, OtlpServer, Reply, always, grpc_error, slow
+from support.raw_server import full_backlog
 
 PROTOCOLS = pytest.mark.parametrize("protocol", ["http", "grpc"])
 
@@ -35,7 +49,9 @@ HELD = """
 import pathlib, time
 
 def test_held():
-    while not pathlib.Path("go").exists():
+    # It would go on for good where nobody is left to let it go.
+    deadline = time.monotonic() + 100
+    while not pathlib.Path("go").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 """
 
@@ -68,3 +84,53 @@ def test_03_answers_after_12_s(scene: Scene, protocol: Protocol) -> None:
         assert span_requests(server)
     assert "no answer" in ended.text
     assert len(delivered_later(ended, protocol).tests) == 15
+
+
+# What the contract costs. The runs themselves are killed after `scene.DEADLINE`, 40 s.
+
+PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "600000"}
+"""Ten minutes for a request."""
+
+
+def run_patiently(scene: Scene, endpoint: str, protocol: Protocol, exit_timeout: float) -> Ended:
+    suite = passing(15)
+    with scene.live(suite, endpoint, protocol=protocol, env=PATIENT, exit_timeout=exit_timeout) as live:
+        return live.ended(scene.without(suite), spans=list)
+
+
+@PROTOCOLS
+def test_01_a_refused_connection_is_not_waited_for(scene: Scene, protocol: Protocol) -> None:
+    """Whatever the exit timeout is."""
+    ended = run_patiently(scene, f"http://127.0.0.1:{free_port()}", protocol, exit_timeout=600)
+    assert ended.counts.kept == ended.counts.produced > 0
+
+
+@PROTOCOLS
+def test_02_the_exit_timeout_ends_all(scene: Scene, protocol: Protocol) -> None:
+    """Whatever the timeout of a request is."""
+    with OtlpServer(protocol, behaviour=always(SILENT)) as server:
+        ended = run_patiently(scene, server.endpoint, protocol, exit_timeout=1)
+    assert ended.counts.kept == ended.counts.produced > 0
+
+
+@PROTOCOLS
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse what they cannot queue")
+def test_02_no_connection_can_be_made(scene: Scene, protocol: Protocol) -> None:
+    with full_backlog() as port:
+        ended = run_patiently(scene, f"http://127.0.0.1:{port}", protocol, exit_timeout=1)
+    assert ended.counts.kept == ended.counts.produced > 0
+    assert len(delivered_later(ended, protocol).tests) == 15
+
+
+@PROTOCOLS
+def test_04_no_end_is_waited_for_that_comes_too_late(scene: Scene, protocol: Protocol) -> None:
+    """An endpoint that says when it will be back is not asked before; the run does not wait for that either."""
+    answer = (
+        Reply(503, {"Retry-After": "700"})
+        if protocol == "http"
+        else grpc_error(StatusCode.UNAVAILABLE, retry_after=700)
+    )
+    with OtlpServer(protocol, behaviour=always(answer)) as server:
+        ended = run_patiently(scene, server.endpoint, protocol, exit_timeout=600)
+        assert sent_once(server)
+    assert ended.counts.kept == ended.counts.produced > 0

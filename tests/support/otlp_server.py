@@ -14,7 +14,18 @@ nothing). Times of arrival are `time.time_ns()` when the last byte was there.
 
 Behaviours for both protocols: `accept`, `failing`, `in_order`, `only`, `partial_success`, `SILENT`, `slow`.
 Replies for HTTP: any status, headers and body; `slow_head`, `slow_body`, `redirect`, `login_page`, `huge`, `reset`.
-For gRPC: `grpc_error`, with or without RetryInfo.
+For gRPC: `grpc_error`, with or without RetryInfo. `tls=` takes a certificate of `support.certificates`, also one that
+is not trusted or for another host. What is no OTLP server at all, or lets nobody connect: `support.raw_server`.
+
+| cruelty | |
+|---|---|
+| codes | `always(Reply(503, {"Retry-After": "2"}))`, `always(grpc_error(StatusCode.UNAVAILABLE, retry_after=2))` |
+| flaky | `failing(3, Reply(503))`, `in_order(Reply(), Reply(503), Reply())`, any function of the request |
+| late | `slow(3)`, `slow_head(0.1)`, `slow_body(0.1)`, `always(Reply(until=event))` |
+| silent | `always(SILENT)` reads the request; `raw_server.full_backlog()` accepts nothing |
+| not OTLP | `redirect(url)`, `login_page`, `huge(10**8)`, `raw_server.saying(data)` |
+| broken off | `reset(after=60)` in the answer, `raw_server.resetting` in the request, `server.stop()` at any time |
+| taken in part | `partial_success(7, "too old")`, `only("traces")` |
 
 A delay ends when the server stops, so that leaving the `with` block never waits for a cruelty.
 """

@@ -1,4 +1,11 @@
-"""TCP servers that say what no OTLP server would."""
+"""TCP servers that say what no OTLP server would, or nothing::
+
+    with raw_server(saying(b"SSH-2.0-OpenSSH_9.6\\r\\n")) as port:
+        ...  # send to http://127.0.0.1:{port}
+
+`raw_server` takes any function of a connected socket; `saying`, `resetting` and `tunnel` (an HTTP proxy) are made.
+`full_backlog` lets no connection be made at all.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 Talk = Callable[[socket.socket], None]
 
@@ -25,6 +32,23 @@ def raw_server(talk: Talk, port: int = 0) -> Iterator[int]:
                 listener.shutdown(socket.SHUT_RDWR)
             listener.close()
             thread.join()
+
+
+@contextmanager
+def full_backlog() -> Iterator[int]:
+    """Gives a port on which no connection is made any more: the queue of those not yet accepted is full.
+
+    Linux lets them wait for as long as the client likes; other systems may refuse them.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 def _serve(listener: socket.socket, talk: Talk) -> None:

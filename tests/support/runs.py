@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,8 @@ class Run:
     logs: list[ReceivedLog] = field(default_factory=list)
     junit: Mapping[str, int] | None = None
     """Failures, errors and skipped; None without the file."""
+    seconds: float = 0.0
+    """From the process' start to its end."""
 
     def tree(self, *show: str, by_name: bool = False, fixtures: bool = False) -> str:
         """See `traces.tree`; with a line break at both ends, as triple quotes give it."""
@@ -158,6 +161,9 @@ class PytestProcess:
     """A pytest that runs in a process group of its own, as in a terminal."""
 
     def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], output: Path) -> None:
+        self.seconds = 0.0
+        """From its start to its end, once that was waited for."""
+        self._began = time.monotonic()
         self._stdout, self._stderr = output.with_suffix(".out"), output.with_suffix(".err")
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self._process = subprocess.Popen(
@@ -172,6 +178,7 @@ class PytestProcess:
         """
         try:
             code = self._process.wait(timeout)
+            self.seconds = time.monotonic() - self._began
         finally:
             self.kill()
         return code, self._stdout.read_text("utf-8", "replace"), self._stderr.read_text("utf-8", "replace")
@@ -253,11 +260,13 @@ class Runner:
         *args: str,
         env: Mapping[str, str | None] | None = None,
         ini: str = "",
+        timeout: float = TIMEOUT,
     ) -> Run:
         """The same run without anything that turns the plugin on."""
         self._write(files, ini)
-        code, out, err = self._start(args, env).wait()
-        return Run(self.folder, code, out, err, junit=_junit_counts(self._junit))
+        process = self._start(args, env)
+        code, out, err = process.wait(timeout)
+        return Run(self.folder, code, out, err, junit=_junit_counts(self._junit), seconds=process.seconds)
 
     def _write(self, files: str | Mapping[str, str], ini: str) -> None:
         self.folder.mkdir(exist_ok=True)

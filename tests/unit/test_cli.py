@@ -15,7 +15,7 @@ import pytest
 from pytest_otlp import cli, events, journal
 from pytest_otlp.events import SessionFinished
 from pytest_otlp.exporter.progress import Progress
-from support.model import a_session, a_test
+from support.model import TRACE_ID, a_session, a_test
 from support.otlp_server import SILENT, OtlpServer, Reply, always, in_order, partial_success
 
 Command = Callable[..., int]
@@ -129,6 +129,16 @@ def test_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert path.exists()
 
 
+def test_headers_that_cannot_be_sent(
+    project: Path, server: OtlpServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leave(project, "1")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "hunter2")
+    assert replay(server) == 0
+    said = "OTEL_EXPORTER_OTLP_HEADERS has an entry that is no name=value; ignored (values are not shown)"
+    assert capsys.readouterr().err == f"pytest-otlp: {said}\n"
+
+
 def test_rejected(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Sending it again would not help."""
     path = leave(project, "1")
@@ -205,6 +215,17 @@ def test_a_file_that_is_no_journal(
     assert replay(server, *args, str(path)) == (0 if args else 1)
     assert capsys.readouterr().out == f"{path}: not a journal of pytest-otlp\n"
     assert path.read_bytes() == content
+
+
+def test_a_journal_whose_first_line_is_damaged(
+    project: Path, server: OtlpServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = leave(project, "1")
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(first.replace(TRACE_ID, "no id") + "".join(rest))
+    assert replay(server) == 1
+    assert capsys.readouterr().out == f"{path}: not a journal of pytest-otlp\n"
+    assert path.exists()
 
 
 def test_a_journal_of_a_later_version(project: Path, server: OtlpServer, capsys: pytest.CaptureFixture[str]) -> None:

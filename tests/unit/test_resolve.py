@@ -343,8 +343,15 @@ def test_the_parent_of_a_workflow(options: Resolve) -> None:
 @pytest.mark.parametrize("value", ["a=1\r\nb: 2", "a=1%0d%0Ab", "a=%0A", "a=\0"])
 def test_a_line_break_in_a_header(options: Resolve, value: str) -> None:
     found = options(OTEL_EXPORTER_OTLP_TRACES_HEADERS=value, OTEL_EXPORTER_OTLP_HEADERS="authorization=secret")
+    said = "has a line break or other control character in the value of a; ignored (values are not shown)"
+    assert found.notices == (f"OTEL_EXPORTER_OTLP_TRACES_HEADERS {said}",)
+
+
+def test_a_header_without_a_name(options: Resolve) -> None:
+    """A token that was pasted alone would else be left out without a word."""
+    found = options(OTEL_EXPORTER_OTLP_HEADERS="hunter2")
     assert found.notices == (
-        "OTEL_EXPORTER_OTLP_TRACES_HEADERS has a line break in a value; ignored (the value is not shown)",
+        "OTEL_EXPORTER_OTLP_HEADERS has an entry that is no name=value; ignored (values are not shown)",
     )
 
 

@@ -215,6 +215,7 @@ def test_a_link_can_be_made_of_every_template(text: str) -> None:
         (values.parse_seconds, "3600", 3600.0),
         (values.parse_milliseconds, "10000", 10.0),
         (values.parse_milliseconds, " 1 ", 0.001),
+        (values.parse_milliseconds, "0", 3600.0),
         (values.parse_name, "nightly run", "nightly run"),
         (values.parse_words, "Pin, SSN\niban", ("pin", "ssn", "iban")),
         (values.parse_words, " , ", ()),
@@ -236,7 +237,7 @@ def test_value(parse: Callable[[str], Any], text: str, value: object) -> None:
             for text in ("-1", "3601", "soon")
         ),
         *((values.parse_seconds, text, "give seconds from 0 to 3600, like 5 or 0.5") for text in ("nan", "inf", "")),
-        *((values.parse_milliseconds, text, "give milliseconds, like 10000") for text in ("0", "-1", "1.5", "\u00b2")),
+        *((values.parse_milliseconds, text, "give milliseconds, like 10000") for text in ("-1", "1.5", "\u00b2")),
         *((values.parse_milliseconds, text, "give milliseconds, like 10000") for text in ("9" * 10, "9" * 5000, "")),
         (values.parse_name, " ", "give a name"),
         (values.parse_protocol, "http/json", "use one of grpc, http/protobuf"),

@@ -6,12 +6,12 @@ What a way needs is imported with the choice: imports are what starting costs.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple, TextIO, cast
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+from pytest_otlp import headers
 from pytest_otlp.exporter.destination import Destination, TlsFiles
 from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.secrecy import basic
@@ -46,39 +46,6 @@ def settings_from(kind: str, urls: Mapping[str, str], path: str, env: Mapping[st
     return EndpointSettings(cast("Kind", kind), urls, path, signals)
 
 
-def headers_from(env: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Headers by signal, from `OTEL_EXPORTER_OTLP_<SIGNAL>_HEADERS`, else from `OTEL_EXPORTER_OTLP_HEADERS`.
-
-    Raises ValueError, with the variable's and the header's name but never with a value, where it could not be sent.
-    """
-    return {signal.value: _parsed_headers(*_variable(env, signal.value, "HEADERS")) for signal in Signal}
-
-
-def parse_headers(text: str) -> dict[str, str]:
-    """Reads `name=value,name=value` with percent-encoded values (W3C Baggage, without its properties).
-
-    Names become lower-case. Raises ValueError; the message names the header, never the value.
-    """
-    headers = {}
-    for member in filter(str.strip, text.split(",")):
-        name, equals, value = member.partition("=")
-        name, value = name.strip().lower(), unquote(value).strip(_BLANK)
-        # What is no name may be a secret that was pasted without one.
-        if not equals or not _NAME.fullmatch(name):
-            raise ValueError("has an entry that is no name=value")
-        if _CONTROL.search(value):
-            raise ValueError(f"has a control character in the value of {name}")
-        headers[name] = value
-    return headers
-
-
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-"""A token (RFC 9110, 5.6.2)."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_BLANK = " \t"
-"""White space around a value (RFC 9110, 5.6.3): a line break at its end is one in it, as the run's first lines say."""
-
-
 def transport_for(settings: EndpointSettings, stream: TextIO | None = None) -> Transport:
     """The way of sending. The console writes to `stream`, by default standard error."""
     if settings.kind == "console":
@@ -106,10 +73,10 @@ def _destinations(settings: EndpointSettings) -> Iterator[tuple[Signal, Destinat
     for name, text in settings.urls.items():
         url, authorization = _without_user_info(urlsplit(text))
         own = settings.signals.get(name, SignalSettings())
-        headers = {**authorization, **own.headers}
+        every = {**authorization, **own.headers}
         yield (
             Signal(name),
-            Destination(urlunsplit(url), headers, own.compression == "gzip", own.tls, proxy=_proxy_for(url)),
+            Destination(urlunsplit(url), every, own.compression == "gzip", own.tls, proxy=_proxy_for(url)),
         )
 
 
@@ -140,25 +107,12 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost") or host == "::1" or host.startswith("127.")
 
 
-def _variable(env: Mapping[str, str], signal: str, name: str) -> tuple[str, str]:
-    """Name and value of a signal's own variable, or of the general one; an empty one counts as not set."""
-    own, general = f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", f"OTEL_EXPORTER_OTLP_{name}"
-    return (own, env[own]) if env.get(own) else (general, env.get(general, ""))
-
-
-def _parsed_headers(variable: str, text: str) -> dict[str, str]:
-    try:
-        return parse_headers(text)
-    except ValueError as error:
-        raise ValueError(f"{variable} {error}") from None
-
-
 def _signal_settings(env: Mapping[str, str], signal: str) -> SignalSettings:
     try:
-        headers = parse_headers(_variable(env, signal, "HEADERS")[1])
+        parsed = headers.parse(headers.variable(env, signal, "HEADERS")[1])
     except ValueError:
-        headers = {}
+        parsed = {}
     names = ("CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE")
-    files = TlsFiles(*(_variable(env, signal, name)[1] for name in names))
-    compression = _variable(env, signal, "COMPRESSION")[1].strip().lower()
-    return SignalSettings(headers, files, "none" if compression == "none" else "gzip")
+    files = TlsFiles(*(headers.variable(env, signal, name)[1] for name in names))
+    compression = headers.variable(env, signal, "COMPRESSION")[1].strip().lower()
+    return SignalSettings(parsed, files, "none" if compression == "none" else "gzip")

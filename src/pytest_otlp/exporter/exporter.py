@@ -51,6 +51,21 @@ class Senders(NamedTuple):
         return [self.traces, *others]
 
 
+def trace_after(trace: Trace | None, event: Event) -> Trace:
+    """The run's trace as far as its journal tells.
+
+    Raises:
+        ValueError: the event cannot stand there, in a journal of ours: before the session's, or as a second of these.
+    """
+    if isinstance(event, SessionStarted):
+        bytes.fromhex(event.parent_id)
+        if trace is None:
+            return Trace.of(event)
+    if trace is None or isinstance(event, SessionStarted):
+        raise ValueError("no event for this place")
+    return trace.split(event) if isinstance(event, TracesSplit) else trace
+
+
 class Exporter:
     """Takes the lines of one journal, and has the senders deliver what they make final."""
 
@@ -84,13 +99,16 @@ class Exporter:
             self._take(event)
 
     def _take(self, event: Event | None) -> None:
-        if event is None:
+        try:
+            trace = trace_after(self._trace, event) if event is not None else None
+        except ValueError:
+            trace = None
+        if event is None or trace is None:
             self.unread += 1
             return
-        trace = self._trace_at(event)
-        if trace is None:
-            self.unread += 1
-            return
+        self._trace = trace
+        if isinstance(event, SessionStarted):
+            self._begin(event)
         if self._senders.logs is not None:
             self._senders.logs.announce(trace, event)
         for final in self.run.apply(event):
@@ -98,16 +116,7 @@ class Exporter:
         if self.live and isinstance(event, TestsCollected):
             self._send_markers(trace)
 
-    def _trace_at(self, event: Event) -> Trace | None:
-        """The run's trace as far as the journal tells; None before its first line."""
-        if isinstance(event, SessionStarted):
-            self._begin(event)
-        elif isinstance(event, TracesSplit) and self._trace is not None:
-            self._trace = self._trace.split(event)
-        return self._trace
-
     def _begin(self, session: SessionStarted) -> None:
-        self._trace = Trace.of(session)
         if self._progress.resource is None:
             self._progress.begin({**self._detect(), **session.resource})
         self._resource = self._progress.resource or {}

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from pytest_otlp import events
 from pytest_otlp.endpoints import Endpoint
-from pytest_otlp.events import SessionStarted, TracesSplit
+from pytest_otlp.events import SessionStarted
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import settings_from, transport_for
-from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders
+from pytest_otlp.exporter.exporter import Exporter, Outcome, Senders, trace_after
 from pytest_otlp.exporter.progress import BusyError, Progress
 from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.run import Run
@@ -51,15 +51,13 @@ def describe(path: Path) -> str:
 
 def _survey(path: Path) -> _Kept:
     """Reads a journal without sending anything."""
-    run, trace, spans = Run(), None, 0
+    run, spans = Run(), 0
+    trace: Trace | None = None
     for event in _events(path):
-        if isinstance(event, SessionStarted):
-            if event.version > events.VERSION:
-                return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
-            trace = Trace.of(event)
-        elif isinstance(event, TracesSplit) and trace is not None:
-            trace = trace.split(event)
-        if trace is not None:
+        if isinstance(event, SessionStarted) and event.version > events.VERSION:
+            return _Kept(None, 0, 0, f"written by a newer pytest-otlp (format {event.version}); update it")
+        with suppress(ValueError):
+            trace = trace_after(trace, event)
             spans += sum(span_count(trace, final) for final in run.apply(event))
     if trace is None:
         return _Kept(None, 0, 0, "not a journal of pytest-otlp")

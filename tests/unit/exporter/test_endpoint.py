@@ -6,16 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_otlp.exporter.console import ConsoleTransport
 from pytest_otlp.exporter.destination import TlsFiles
 from pytest_otlp.exporter.endpoint import (
     EndpointSettings,
     SignalSettings,
-    headers_from,
-    parse_headers,
     settings_from,
     transport_for,
 )
@@ -136,7 +132,6 @@ def test_a_signals_own_variable_wins() -> None:
         "metrics": SignalSettings({"a": "1", "b": "2"}, TlsFiles("/metrics.pem", "/key.pem", "/client.pem"), "none"),
         "logs": SignalSettings({"a": "1", "b": "2"}, TlsFiles("/general.pem", "/key.pem", "/client.pem"), "none"),
     }
-    assert headers_from(env) == {name: dict(own.headers) for name, own in settings.signals.items()}
 
 
 def test_without_variables_there_is_nothing() -> None:
@@ -148,47 +143,6 @@ def test_without_variables_there_is_nothing() -> None:
 def test_a_bad_variable_counts_as_not_set() -> None:
     env = {f"{BASE}_HEADERS": "a=b%0d%0aInjected: c", f"{BASE}_COMPRESSION": "snappy"}
     assert settings_from("http", {}, "", env).signals["traces"] == SignalSettings()
-
-
-@pytest.mark.parametrize(
-    ("text", "headers"),
-    [
-        ("", {}),
-        (" , ,", {}),
-        ("api-key=abc", {"api-key": "abc"}),
-        (" Api-Key = abc , B = c%20d%3D,", {"api-key": "abc", "b": "c d="}),
-        ("authorization=Basic dXNlcjpwYXNz==", {"authorization": "Basic dXNlcjpwYXNz=="}),
-        ("a=,b=%C3%A9", {"a": "", "b": "é"}),
-        ("a=1,a=2", {"a": "2"}),
-        ("a=b;c=d", {"a": "b;c=d"}),
-    ],
-)
-def test_headers_are_read(text: str, headers: dict[str, str]) -> None:
-    assert parse_headers(text) == headers
-
-
-@pytest.mark.parametrize("value", ["a%0Ab", "a%0d%0ab", "a\nb", "a%00b", "a%7Fb", "a%1Bb", "ab%0A", "ab\n"])
-@pytest.mark.parametrize("variable", [f"{BASE}_HEADERS", f"{BASE}_LOGS_HEADERS"])
-def test_a_control_character_in_a_value_is_an_error_that_does_not_show_it(variable: str, value: str) -> None:
-    with pytest.raises(ValueError, match="control character") as caught:
-        headers_from({variable: f"good=1,X-Key={value}"})
-    assert str(caught.value) == f"{variable} has a control character in the value of x-key"
-    assert caught.value.__cause__ is None
-
-
-@pytest.mark.parametrize("text", ["s3cret", "Bearer s3cret=", "=s3cret", "a b=s3cret", "é=s3cret"])
-def test_an_entry_without_a_name_is_an_error_that_does_not_show_it(text: str) -> None:
-    with pytest.raises(ValueError, match=f"^{BASE}_HEADERS has an entry that is no name=value$"):
-        headers_from({f"{BASE}_HEADERS": text})
-
-
-@given(st.text())
-def test_whatever_the_variable_holds_no_line_break_gets_through(text: str) -> None:
-    try:
-        headers = parse_headers(text)
-    except ValueError:
-        return
-    assert not any(character in name + value for name, value in headers.items() for character in "\r\n\0")
 
 
 def proxied(monkeypatch: pytest.MonkeyPatch, url: str, **variables: str) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,14 @@ def test_lines_that_cannot_be_read(journal: Path) -> None:
     outcome = run.finish()
     assert (outcome.tests, outcome.delivered) == (1, 5)
     assert outcome.notices == ("6 lines of the journal could not be read",)
+
+
+@pytest.mark.parametrize("ids", [{"parent_id": "b7ad"}, {"parent_id": "no id"}, {"trace_id": "no id"}])
+def test_a_second_first_line_changes_nothing(journal: Path, ids: dict[str, Any]) -> None:
+    run, session, test = Exporting(journal), a_session(), a_test(1)
+    run.take(session, *test, session._replace(**ids), END)
+    assert run.finish() == Outcome(1, 5, 5, 0, 0, "", ("1 lines of the journal could not be read",))
+    assert run.spans() == spans_of_run(session, *test, END)
 
 
 def test_nothing_but_torn_lines(journal: Path) -> None:
