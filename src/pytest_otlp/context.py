@@ -161,16 +161,22 @@ def _plain(value: object) -> Any:
 class Attachment:
     """The context of this process with our span as the current one."""
 
-    def __init__(self, span: CurrentSpan, baggage: str = "") -> None:
+    def __init__(self, span: CurrentSpan, place: Place, baggage: str = "") -> None:
         self._before = context.get_current()
         base = _with_baggage(baggage) if baggage else self._before
         self._context: Context = trace.set_span_in_context(span, base)
-        context.attach(self._context)
+        self._empty = Context()
+        self._place = place
+        self.restore()
 
     def restore(self) -> None:
-        """Puts our context back where a test attached another and left it behind, or where it never was."""
-        if context.get_current() is not self._context:
-            context.attach(self._context)
+        """Puts our context back where a test attached another and left it behind, or where it never was.
+
+        A test that does not want ours gets an empty one.
+        """
+        wanted = self._context if self._place.visible else self._empty
+        if context.get_current() is not wanted:
+            context.attach(wanted)
 
     def detach(self) -> None:
         """Not by the token of the attaching, which is of the thread or task that did it."""

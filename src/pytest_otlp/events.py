@@ -67,6 +67,29 @@ class Subtest(NamedTuple):
     failure: Failure | None
 
 
+class WarningFact(NamedTuple):
+    """A warning that pytest recorded."""
+
+    category: str
+    message: str
+    path: str
+    line: int
+
+
+class LogFact(NamedTuple):
+    """A record that the tests' code logged."""
+
+    time: int
+    severity: int
+    """SeverityNumber of the logs data model."""
+    logger: str
+    message: str
+    path: str
+    line: int
+    function: str
+    exception: Failure | None = None
+
+
 class SpanEventFact(NamedTuple):
     """An event that a test added to its span."""
 
@@ -103,6 +126,41 @@ class Phase(NamedTuple):
     output: tuple[tuple[str, str], ...] = ()
     """(`stdout`, `stderr` or `log`, text), already cut."""
     subtests: tuple[Subtest, ...] = ()
+    warnings: tuple[WarningFact, ...] = ()
+    """Of the whole test, on its last phase."""
+    logs: tuple[LogFact, ...] = ()
+    logs_dropped: int = 0
+    """Records beyond the most that are told of one test."""
+    attributes: tuple[tuple[str, Any], ...] = ()
+    """What the hook `pytest_otel_test_attributes` gave."""
+
+
+class LinkFact(NamedTuple):
+    """A pointer of an application's span to another one; ids in hex."""
+
+    trace_id: str
+    span_id: str
+    attributes: dict[str, Any]
+
+
+class AppSpan(NamedTuple):
+    """A finished span of the tested application; ids in hex, no parent as an empty one."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    trace_state: str
+    name: str
+    kind: int
+    """SpanKind of OTLP."""
+    start: int
+    end: int
+    attributes: dict[str, Any]
+    error: str | None
+    """None where its status is no error."""
+    ok: bool
+    events: tuple[SpanEventFact, ...]
+    links: tuple[LinkFact, ...]
 
 
 class SessionStarted(NamedTuple):
@@ -166,6 +224,7 @@ class CollectionFinished(NamedTuple):
     start: int
     end: int
     deselected: int
+    warnings: tuple[WarningFact, ...] = ()
 
 
 class TracesSplit(NamedTuple):
@@ -228,6 +287,15 @@ class TestCrashed(NamedTuple):
     message: str
 
 
+class RunWarned(NamedTuple):
+    """A warning that belongs to no test and no collection, or came too late for them."""
+
+    time: int
+    nodeid: str
+    """Of the test, where it was one."""
+    warning: WarningFact
+
+
 class SessionFinished(NamedTuple):
     """The last line of a journal whose run came to an end of its own."""
 
@@ -251,6 +319,8 @@ Event: TypeAlias = (
     | PhasesFinished
     | TestPassed
     | TestCrashed
+    | RunWarned
+    | AppSpan
     | SessionFinished
 )
 
@@ -266,6 +336,8 @@ _TAGS: dict[type[Event], str] = {
     PhasesFinished: "done",
     TestPassed: "ok",
     TestCrashed: "crash",
+    RunWarned: "warn",
+    AppSpan: "app",
     SessionFinished: "end",
 }
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -388,13 +460,31 @@ def span_facts_of(fields: list[Any] | None) -> SpanFacts | None:
     if not fields:
         return None
     attributes, events, error = fields[:3]
-    return SpanFacts(attributes, tuple(SpanEventFact._make(event[:3]) for event in events), error)
+    return SpanFacts(attributes, _span_events(events), error)
+
+
+def _span_events(fields: Iterable[list[Any]]) -> tuple[SpanEventFact, ...]:
+    return tuple(SpanEventFact._make(event[:3]) for event in fields)
+
+
+def _app_span(fields: list[Any]) -> AppSpan:
+    *plain, events, links = fields[:13]
+    return AppSpan._make([*plain, _span_events(events), tuple(LinkFact._make(link[:3]) for link in links)])
+
+
+def warnings_of(fields: Iterable[list[Any]]) -> tuple[WarningFact, ...]:
+    return tuple(WarningFact._make(warning[:4]) for warning in fields)
+
+
+def logs_of(fields: Iterable[list[Any]]) -> tuple[LogFact, ...]:
+    return tuple(LogFact._make([*log[:7], failure_of(log[7])]) for log in fields)
 
 
 def _phase(fields: list[Any]) -> Phase:
     if len(fields) == PLAIN_FIELDS:
         return Phase._make([*fields, *_NOTHING_MORE])
-    failure, reason, fixtures, span, properties, output, subtests = [*fields, ()][PLAIN_FIELDS:13]
+    rest = [*fields[PLAIN_FIELDS:], *_NOTHING_MORE[len(fields) - PLAIN_FIELDS :]]
+    failure, reason, fixtures, span, properties, output, subtests, warnings, logs, dropped, attributes = rest[:11]
     return Phase._make(
         [
             *fields[:PLAIN_FIELDS],
@@ -405,6 +495,10 @@ def _phase(fields: list[Any]) -> Phase:
             tuple((name, value) for name, value in properties),
             tuple((stream, text) for stream, text in output),
             tuple(map(_subtest, subtests)),
+            warnings_of(warnings),
+            logs_of(logs),
+            dropped,
+            tuple((name, value) for name, value in attributes),
         ]
     )
 
@@ -430,6 +524,11 @@ def _collect_failed(fields: list[Any]) -> CollectFailed:
     return CollectFailed(nodeid, worker, start, end, Failure._make(failure[:3]))
 
 
+def _collection_finished(fields: list[Any]) -> CollectionFinished:
+    worker, start, end, deselected = fields[:4]
+    return CollectionFinished(worker, start, end, deselected, warnings_of(fields[4] if len(fields) > 4 else ()))
+
+
 def _session_finished(fields: list[Any]) -> SessionFinished:
     time, exit_code, warnings, failure, dropped = fields[:5]
     return SessionFinished(time, exit_code, warnings, failure_of(failure), dropped)
@@ -444,11 +543,13 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "bad": _collect_failed,
     "skip": lambda fields: CollectSkipped._make(fields[:5]),
     "tests": lambda fields: TestsCollected._make(fields[:2]),
-    "coll": lambda fields: CollectionFinished._make(fields[:4]),
+    "coll": _collection_finished,
     "split": lambda fields: TracesSplit._make(fields[:2]),
     "start": _test_started,
     "done": _phases_finished,
     "ok": lambda fields: TestPassed._make(fields[:12]),
     "crash": lambda fields: TestCrashed._make(fields[:4]),
+    "app": _app_span,
+    "warn": lambda fields: RunWarned(fields[0], fields[1], WarningFact._make(fields[2][:4])),
     "end": _session_finished,
 }

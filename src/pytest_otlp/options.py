@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+_INI_TYPE: Any = str | bool | int | float if pytest.version_tuple >= (9, 2) else None
+"""What TOML may have in `[tool.pytest]`, where pytest takes values as they are."""
 _ON = ("1", "true", "yes", "on")
 _OFF = ("0", "false", "no", "off", "")
 
@@ -78,9 +80,13 @@ OUTPUT = Option(
     "TESTS",
 )
 METRICS = Option("otel_metrics", "send metrics: on or off (default: on)", "SWITCH")
-LOGS = Option("otel_logs", "send the run's events as logs: on or off (default: off)", "SWITCH")
+LOGS = Option("otel_logs", "send the run's events and what its tests log: on or off (default: off)", "SWITCH")
+APP_SPANS = Option(
+    "otel_app_spans",
+    "send the spans of an application without a tracer provider of its own: on or off (default: off)",
+)
 CONTEXT = Option("otel_context", "make the test's span current while it runs: on or off (default: on)")
-REDACT = Option("otel_redact", "more words that mark a parameter or property as secret")
+REDACT = Option("otel_redact", "more words, with * and ?, that mark the name of a parameter or property as secret")
 VIEW = Option(
     "otel_view", "show this run on the page of `pytest-otlp view`, started if need be, and turns it on", ini=False
 )
@@ -103,6 +109,7 @@ OPTIONS = (
     OUTPUT,
     METRICS,
     LOGS,
+    APP_SPANS,
     CONTEXT,
     REDACT,
     VIEW,
@@ -119,7 +126,7 @@ def add_options(parser: pytest.Parser) -> None:
         if option.metavar:
             group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help)
         if option.ini:
-            parser.addini(option.name, option.help, type=None, default=None)
+            parser.addini(option.name, option.help, type=_INI_TYPE, default=None)
 
 
 def find(option: Option, config: pytest.Config, env: Mapping[str, str]) -> Source | None:
@@ -127,13 +134,26 @@ def find(option: Option, config: pytest.Config, env: Mapping[str, str]) -> Sourc
     value = config.getoption(option.name, default=None)
     if value is not None:
         return Source(str(value), option.flag, fatal=True)
-    ini = config.getini(option.name) if option.ini else None
+    ini = _ini_text(option, config) if option.ini else ""
     if ini:
-        return Source(str(ini).strip(), f"ini option {option.name}", fatal=True)
+        return Source(ini, f"ini option {option.name}", fatal=True)
     for name in option.env:
         if env.get(name):
             return Source(env[name], name, fatal=not name.startswith("OTEL_"))
     return None
+
+
+def _ini_text(option: Option, config: pytest.Config) -> str:
+    """Empty where there is none.
+
+    Raises:
+        pytest.UsageError: a value of TOML of a type that this pytest does not let pass.
+    """
+    try:
+        value = config.getini(option.name)
+    except TypeError as error:  # pytest 9.0 and 9.1
+        raise pytest.UsageError(f"pytest-otlp: {error}; write it as a text, in quotes") from None
+    return "" if value is None else str(value).strip()
 
 
 def parse_switch(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,23 @@ _RUNS_NO_TESTS = (
 )
 
 
+class Hooks:
+    """What others may implement."""
+
+    def pytest_otel_test_attributes(self, item: pytest.Item, report: pytest.TestReport) -> Mapping[str, object]:  # type: ignore[empty-body]
+        """Further attributes for the span of a test: names with texts, numbers, truth values or lists of them.
+
+        Called where the test runs, with the report of each of its phases; a later phase may replace what an earlier
+        one gave. A name that the plugin sends itself keeps the plugin's value. An exception is told in one line after
+        the summary.
+        """
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Without a run to record, too: a hook of an unknown name is an error of pytest's."""
+    pluginmanager.add_hookspecs(Hooks)
+
+
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     _refuse_other_owner(pluginmanager)
     options.add_options(parser)
@@ -48,6 +66,9 @@ def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before collection, so that the exporter starts up meanwhile; after `config.cache` is there."""
+    config.addinivalue_line(
+        "markers", "otel(context=True): with context=False the test has an empty OpenTelemetry context"
+    )
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         _observe_for_controller(config, worker_input)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import warnings
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +15,7 @@ from pytest_otlp.events import (
     CollectFailed,
     CollectSkipped,
     Failure,
+    RunWarned,
     SessionFinished,
     Subtest,
     TestCrashed,
@@ -35,6 +37,7 @@ from pytest_otlp.reports import (
     unpack,
 )
 from pytest_otlp.safe import qualified_name
+from pytest_otlp.warned import MOST, fact_of, root_of
 
 if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
@@ -107,6 +110,9 @@ class Recorder:
         self._unclaimed: dict[str, deque[_Attempt]] = {}
         self._attempts: dict[tuple[str, str], _Attempt] = {}
         self._warnings = 0
+        self._told_warnings: Counter[str] = Counter()
+        """By node id: warnings that stand on the test already, and of which pytest will tell yet."""
+        self._warnings_of_run = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
         self._plainly = False
@@ -313,6 +319,9 @@ class Recorder:
             attempt.case = facts.case
         attempt.told = True
         attempt.passed = attempt.passed and category in _PASSED
+        self.defect = self.defect or extra.defect
+        if extra.warnings:
+            self._told_warnings[attempt.nodeid] += len(extra.warnings)
         phase = phase_of(report, category, (facts.start, facts.end), extra, self._policy.redact)
         if attempt.subtests:
             phase = phase._replace(subtests=tuple(attempt.subtests))
@@ -405,8 +414,14 @@ class Recorder:
             skipped = CollectSkipped(report.nodeid, worker, start, end, reason_of(report))
             self._journal.append(events.encode(skipped))
 
-    def pytest_warning_recorded(self) -> None:
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
         self._warnings += 1
+        if self._told_warnings[nodeid]:
+            self._told_warnings[nodeid] -= 1
+        elif when != "collect" and self._warnings_of_run < MOST:
+            self._warnings_of_run += 1
+            warned = RunWarned(self._now(), nodeid, fact_of(warning_message, root_of(self._config)))
+            self._journal.append(events.encode(warned))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.note_failure(excinfo)

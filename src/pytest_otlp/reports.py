@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 import pytest
 
 from pytest_otlp import events
-from pytest_otlp.events import Case, Failure, Fixture, Phase, SpanFacts, Subtest
+from pytest_otlp.events import Case, Failure, Fixture, LogFact, Phase, SpanFacts, Subtest, WarningFact
+from pytest_otlp.redact import REDACTED, is_secret, without_secrets, without_user_info
 from pytest_otlp.safe import cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ OUTPUT_LIMIT = 8 * 1024
 TEXT_LIMIT = 8 * 1024
 """Of other texts of people's: docstrings, reasons, properties."""
 VALUE_LIMIT = 256
-REDACTED = "[redacted]"
 _TEXT_STREAMS = ("stdout", "stderr", "log")
 
 
@@ -40,6 +40,13 @@ class PhaseExtra(NamedTuple):
     span: SpanFacts | None = None
     process: tuple[str, ...] = ()
     """Lines for the journal about the process itself: its collection."""
+    warnings: tuple[WarningFact, ...] = ()
+    """Of the whole test; with its last phase."""
+    logs: tuple[LogFact, ...] = ()
+    logs_dropped: int = 0
+    attributes: tuple[tuple[str, Any], ...] = ()
+    defect: str = ""
+    """What went wrong in a hook of somebody else's, for the line at the end."""
 
 
 class Facts(NamedTuple):
@@ -72,12 +79,17 @@ def unpack(packed: Packed) -> Facts:
 
 
 def _decoded(text: str) -> PhaseExtra:
-    exception, fixtures, span, process = json.loads(text)
+    exception, fixtures, span, process, warnings, logs, dropped, attributes, defect = json.loads(text)
     return PhaseExtra(
         (exception[0], exception[1]) if exception else None,
         tuple(map(events.fixture_of, fixtures)),
         events.span_facts_of(span),
         tuple(process),
+        events.warnings_of(warnings),
+        events.logs_of(logs),
+        dropped,
+        tuple((name, value) for name, value in attributes),
+        defect,
     )
 
 
@@ -197,7 +209,7 @@ def _parameters(item: pytest.Item, redact: Sequence[str]) -> Iterator[tuple[str,
         alone = callspec.id if len(callspec.params) == 1 else ""
         placeholder = alone or f"{name}{callspec.indices.get(name, 0)}"
         shown = REDACTED if is_secret(name, redact) else _parameter_text(value, placeholder)
-        yield name, shown[:VALUE_LIMIT]
+        yield name, without_user_info(shown)[:VALUE_LIMIT]
 
 
 def _parameter_text(value: object, placeholder: str) -> str:
@@ -220,11 +232,6 @@ def _own_name(value: object) -> str:
     except Exception:  # noqa: BLE001
         return ""
     return name if isinstance(name, str) else ""
-
-
-def is_secret(name: str, redact: Sequence[str]) -> bool:
-    lowered = name.lower()
-    return any(word in lowered for word in redact)
 
 
 def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
@@ -264,6 +271,10 @@ def phase_of(
         reason=reason_of(report),
         fixtures=extra.fixtures,
         span=_without_secrets(extra.span, redact),
+        warnings=extra.warnings,
+        logs=extra.logs,
+        logs_dropped=extra.logs_dropped,
+        attributes=extra.attributes,
     )
 
 
@@ -273,7 +284,10 @@ def subtest_of(report: pytest.TestReport, category: str, facts: Facts, redact: S
     end = facts.end
     return Subtest(
         text_of(context.msg) if context.msg is not None else "",
-        tuple((name, text_of(value)[:VALUE_LIMIT]) for name, value in without_secrets(context.kwargs, redact).items()),
+        tuple(
+            (name, without_user_info(text_of(value))[:VALUE_LIMIT])
+            for name, value in without_secrets(context.kwargs, redact).items()
+        ),
         report.outcome,
         category,
         max(facts.start, end - int(report.duration * 1e9)),
@@ -320,10 +334,6 @@ def _without_secrets(span: SpanFacts | None, redact: Sequence[str]) -> SpanFacts
     return span._replace(attributes=without_secrets(span.attributes, redact))
 
 
-def without_secrets(values: Mapping[str, Any], redact: Sequence[str]) -> dict[str, Any]:
-    return {name: REDACTED if is_secret(name, redact) else value for name, value in values.items()}
-
-
 def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tuple[str, Any], ...]:
     """What `record_property` was given; values of other types become text."""
     pairs = [(text_of(name), value) for name, value in report.user_properties]
@@ -333,7 +343,7 @@ def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tup
 def _property(value: object) -> str | bool | int | float:
     if type(value) in (bool, int, float) and is_plain(value):
         return cast("bool | int | float", value)
-    return cut_middle(text_of(value), TEXT_LIMIT)
+    return cut_middle(without_user_info(text_of(value)), TEXT_LIMIT)
 
 
 def output_of(report: pytest.TestReport) -> tuple[tuple[str, str], ...]:

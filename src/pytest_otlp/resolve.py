@@ -21,7 +21,19 @@ from pytest_otlp.values import Parent
 
 T = TypeVar("T")
 
-DEFAULT_REDACTED = ("password", "secret", "token", "key", "auth", "cookie", "session")
+DEFAULT_REDACTED = (
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "key",
+    "apikey",
+    "auth",
+    "authorization",
+    "credential",
+    "cookie",
+    "session",
+)
 DEFAULT_EXIT_TIMEOUT = 5.0
 DEFAULT_TIMEOUT = 10.0
 _JAEGER = "http://localhost:16686/trace/{trace_id}"
@@ -47,6 +59,9 @@ class Options(NamedTuple):
     output: str
     metrics: bool
     logs: bool
+    exceptions: str
+    """Where they stand: `events` (of spans), `logs` or `logs/dup` (both)."""
+    app_spans: bool
     context: bool
     redact: tuple[str, ...]
     exit_timeout: float
@@ -120,6 +135,8 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
         metrics=_signal(reader, options.METRICS, "metrics", endpoint, default=True),
         logs=_signal(reader, options.LOGS, "logs", endpoint, default=view),
+        exceptions=_exceptions(env),
+        app_spans=reader.get(options.APP_SPANS, options.parse_switch, default=False),
         context=reader.get(options.CONTEXT, options.parse_switch, default=True),
         redact=DEFAULT_REDACTED + reader.get(options.REDACT, values.parse_words, no_words),
         exit_timeout=reader.get(options.EXIT_TIMEOUT, values.parse_seconds, DEFAULT_EXIT_TIMEOUT),
@@ -129,12 +146,18 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
 
 
 def _signal(reader: Reader, option: Option, signal: str, endpoint: Endpoint, *, default: bool) -> bool:
-    """`OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` name exporters; only `none` and `otlp` concern us."""
-    exporter = reader.env.get(f"OTEL_{signal.upper()}_EXPORTER")
-    if exporter in ("none", "otlp"):
-        default = exporter == "otlp"
+    """`OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` list exporters; only `none` and `otlp` concern us."""
+    exporters = reader.env.get(f"OTEL_{signal.upper()}_EXPORTER", "").replace(",", " ").split()
+    if "otlp" in exporters or exporters == ["none"]:
+        default = "otlp" in exporters
     wanted = reader.get(option, options.parse_switch, default)
     return wanted and (signal in endpoint.urls or endpoint.kind == "file")
+
+
+def _exceptions(env: Mapping[str, str]) -> str:
+    """`OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` (semantic conventions for exceptions); other words are for others."""
+    words = env.get("OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN", "").replace(",", " ").split()
+    return next((word for word in ("logs/dup", "logs") if word in words), "events")
 
 
 def _endpoint(reader: Reader, *, view: bool) -> Endpoint:

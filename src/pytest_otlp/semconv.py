@@ -27,6 +27,9 @@ EXCEPTION_MESSAGE = "exception.message"
 EXCEPTION_STACKTRACE = "exception.stacktrace"
 EXCEPTION_EVENT = "exception"
 
+WARNING_EVENT = "pytest.warning"
+WARNING_CATEGORY = "pytest.warning.category"
+WARNING_MESSAGE = "pytest.warning.message"
 OUTCOME = "pytest.outcome"
 DESCRIPTION = "pytest.description"
 PARAMETERS = "pytest.parameters."
@@ -52,7 +55,11 @@ TESTS_DESELECTED = "pytest.tests.deselected"
 TESTS = "pytest.tests."
 """Followed by a category of pytest's summary."""
 WARNINGS = "pytest.warnings"
+LOGS_DROPPED = "pytest.logs.dropped"
 XDIST_WORKERS = "pytest.xdist.workers"
+
+# Log records
+LOGGER = "pytest.logger"
 
 # Metrics
 METRIC_CASE_DURATION = "test.case.duration"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_otlp import clock, events, journal, terminal
+from pytest_otlp import CurrentRun, _entered, clock, events, journal, terminal
 from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
@@ -67,8 +67,11 @@ class Session:
             context=self._options.context,
             trace_id=self._trace_id,
             run_id=self._run_id,
+            link=self._link,
             trace_state=parent.trace_state if parent else "",
             baggage=os.environ.get("BAGGAGE", "") if parent else "",
+            logs=self._options.logs,
+            app_spans=self._options.app_spans,
             trace_per=self._options.trace_per,
             copies=self._workers if self._config.getoption("dist", "no") == "each" else 1,
         )
@@ -97,6 +100,7 @@ class Session:
             "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
             "metrics": self._options.metrics,
             "logs": self._options.logs,
+            "exceptions": self._options.exceptions,
             "timeout": self._options.timeout,
             "exit_timeout": self._options.exit_timeout,
             "html": self._options.html,
@@ -246,6 +250,7 @@ def start(config: pytest.Config, options: Options) -> None:
         OSError: no journal can be created anywhere.
     """
     session = Session(config, options)
+    config.add_cleanup(_entered(CurrentRun(session.settings.trace_id, session.settings.run_id, session.settings.link)))
     register = config.pluginmanager.register
     register(session.recorder, "otlp-recorder")
     register(session, "otlp-session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from pytest_otlp import events, traces
-from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture, TracesSplit
+from pytest_otlp.attributes import ask_others
+from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture, TracesSplit, WarningFact
 from pytest_otlp.imports import when_imported
+from pytest_otlp.marked import find_marked
 from pytest_otlp.reports import (
     FACTS,
     Cases,
@@ -24,9 +27,11 @@ from pytest_otlp.reports import (
     pack,
 )
 from pytest_otlp.safe import text_of
+from pytest_otlp.warned import TestWarnings, fact_of, root_of
 
 if TYPE_CHECKING:
     from pytest_otlp.context import Attachment, CurrentSpan
+    from pytest_otlp.logged import TestLogs
 
 LONG_FILE = 10_000_000
 """ns: a file whose collection took less has no span of its own."""
@@ -44,8 +49,11 @@ class Settings(NamedTuple):
     context: bool
     trace_id: str
     run_id: str
+    link: str
     trace_state: str
     baggage: str
+    logs: bool
+    app_spans: bool
     trace_per: str
     copies: int
     """How often each test runs: on every worker with `--dist=each`."""
@@ -54,7 +62,7 @@ class Settings(NamedTuple):
 class Place:
     """What runs at this moment."""
 
-    __slots__ = ("attempt", "nodeid", "phase", "plan")
+    __slots__ = ("attempt", "nodeid", "phase", "plan", "visible")
 
     def __init__(self) -> None:
         self.nodeid = ""
@@ -62,6 +70,8 @@ class Place:
         self.attempt = 0
         self.phase = ""
         self.plan = traces.WHOLE
+        self.visible = True
+        """Whether the test wants the current span."""
 
 
 class PhaseWatch:
@@ -80,8 +90,9 @@ class PhaseWatch:
 class TestObserver:
     """Times the phases, keeps the place for the current span, and holds the facts of the test until it is reported."""
 
-    def __init__(self, place: Place, now: Clock, redact: tuple[str, ...]) -> None:
+    def __init__(self, place: Place, now: Clock, redact: tuple[str, ...], warnings: TestWarnings) -> None:
         self.place = place
+        self._warnings = warnings
         self._now = now
         self._redact = redact
         self._item: pytest.Item | None = None
@@ -92,9 +103,12 @@ class TestObserver:
         self.on_start: Callable[[pytest.Item, int, str], None] | None = None
         """Told of each test before its setup, with the time and its encoded case; else that is on its first report."""
         self.span: CurrentSpan | None = None
+        self.logs: TestLogs | None = None
         self.attachment: Attachment | None = None
         self.forget_import: Callable[[], None] = lambda: None
         """Ends the wait for somebody who imports OpenTelemetry: until then nobody can ask for the span."""
+        self.when_collected: list[Callable[[pytest.Session], None]] = []
+        """What is decided once for all tests, so that each need not ask."""
         self.fixtures: list[Fixture] = []
         """Fixtures that were set up or torn down since the last report."""
         self.process: list[str] = []
@@ -102,7 +116,9 @@ class TestObserver:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """With `--keep-duplicates` a file's tests are there twice; their span ids must differ."""
+        for decide in self.when_collected:
+            decide(session)
+        # With `--keep-duplicates` a file's tests are there twice; their span ids must differ.
         counts = Counter([item.nodeid for item in session.items])
         if len(counts) < len(session.items):
             self._repeated = {nodeid: 0 for nodeid, count in counts.items() if count > 1}
@@ -143,7 +159,7 @@ class TestObserver:
         watch = self.watches[call.when]
         watch.end = self._now()
         watch.extra = None
-        if call.excinfo is not None or self.fixtures or self.process or (self.span is not None and self.span.said):
+        if call.excinfo is not None or self.fixtures or self.process or self._heavy(call.when):
             watch.extra = self._safe_extra(call)
 
     def facts_of(self, report: pytest.TestReport) -> Facts | None:
@@ -153,6 +169,11 @@ class TestObserver:
             return None
         case, watch.case = watch.case, ""
         return Facts(watch.start, watch.end, self.place.attempt, case, watch.extra)
+
+    def _heavy(self, when: str) -> bool:
+        if (self.span is not None and self.span.said) or (self.logs is not None and self.logs.pending):
+            return True
+        return when == "teardown" and self._warnings.pending
 
     def _safe_extra(self, call: pytest.CallInfo[None]) -> PhaseExtra | None:
         """Exceptions may raise anything when they are asked; the test must not notice."""
@@ -164,11 +185,15 @@ class TestObserver:
     def _extra(self, call: pytest.CallInfo[None]) -> PhaseExtra:
         fixtures, self.fixtures[:] = tuple(self.fixtures), ()
         process, self.process[:] = tuple(self.process), ()
+        logs, dropped = self.logs.take() if self.logs is not None else ((), 0)
         return PhaseExtra(
             exception=exception_of(call),
             fixtures=fixtures,
             span=self.span.take() if self.span is not None and self.span.said else None,
             process=process,
+            warnings=self._warnings.take() if call.when == "teardown" else (),
+            logs=logs,
+            logs_dropped=dropped,
         )
 
     def pytest_unconfigure(self) -> None:
@@ -269,24 +294,34 @@ def _param_of(request: pytest.FixtureRequest) -> str:
 
 
 def _relative(filename: str, config: pytest.Config) -> str:
-    root = f"{config.rootpath}/".replace("\\", "/")
-    return filename.replace("\\", "/").removeprefix(root)
+    return filename.replace("\\", "/").removeprefix(root_of(config))
 
 
 class CollectionObserver:
     """Times the collection of this process, and of the files that took long."""
 
-    def __init__(self, tell: Callable[[str], None], now: Clock, worker: str) -> None:
+    def __init__(self, tell: Callable[[str], None], now: Clock, worker: str, root: str) -> None:
         self._tell = tell
         self._now = now
         self._worker = worker
         self._start = now()
+        self._root = root
+        self._end: int | None = None
         self._deselected = 0
+        self._warnings: list[WarningFact] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection(self) -> Generator[None, object, object]:
+        """Outermost: pytest tells of the collection's warnings at its end."""
         self._start = self._now()
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            if self._end is not None:
+                finished = CollectionFinished(
+                    self._worker, self._start, self._end, self._deselected, tuple(self._warnings)
+                )
+                self._tell(events.encode(finished))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
@@ -306,24 +341,19 @@ class CollectionObserver:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:
-        self._tell(events.encode(CollectionFinished(self._worker, self._start, self._now(), self._deselected)))
+        self._end = self._now()
+
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str) -> None:
+        if when == "collect":
+            self._warnings.append(fact_of(warning_message, self._root))
 
 
-class TracePlanner:
-    """Decides how many traces the run has, as soon as its tests are known."""
-
-    def __init__(self, place: Place, settings: Settings, tell: Callable[[str], None] | None) -> None:
-        """`tell` is None where another process decides for the exporter."""
-        self._place = place
-        self._settings = settings
-        self._tell = tell
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        nodeids = [item.nodeid for item in session.items]
-        self._place.plan = plan = traces.plan(self._settings.trace_per, nodeids, self._settings.copies)
-        if self._tell is not None and not plan.whole:
-            self._tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
+def plan_traces(place: Place, settings: Settings, tell: Callable[[str], None] | None, session: pytest.Session) -> None:
+    """Decides how many traces the run has. `tell` is None where another process tells the exporter."""
+    nodeids = [item.nodeid for item in session.items]
+    place.plan = plan = traces.plan(settings.trace_per, nodeids, settings.copies)
+    if tell is not None and not plan.whole:
+        tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
 
 
 def observe(
@@ -335,18 +365,29 @@ def observe(
     tell: Callable[[str], None] | None = None,
 ) -> TestObserver:
     """Registers what a process that runs tests needs. Without `tell` everything rides on reports."""
-    observer = TestObserver(Place(), now, settings.redact)
+    observer = TestObserver(Place(), now, settings.redact, TestWarnings(root_of(config)))
     register = config.pluginmanager.register
     register(observer, "otlp-tests")
     if config.getoption("forked", False):
         register(AttachedFacts(observer), "otlp-forked")
-    register(CollectionObserver(tell or observer.process.append, now, worker), "otlp-collection")
+    observer.when_collected.append(partial(ask_others, observer, settings.redact))
+    register(CollectionObserver(tell or observer.process.append, now, worker, root_of(config)), "otlp-collection")
     if settings.trace_per != "run":
-        register(TracePlanner(observer.place, settings, tell), "otlp-traces")
+        observer.when_collected.append(partial(plan_traces, observer.place, settings, tell))
     if settings.detail != "tests":
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
         register(FixtureObserver(observer.fixtures, now, shortest), "otlp-fixtures")
+    if settings.logs:
+        from pytest_otlp.logged import observe_logs  # noqa: PLC0415  only where they are sent
+
+        observer.logs = observe_logs(config, now)
+    if settings.app_spans:
+        from pytest_otlp.app_spans import provide  # noqa: PLC0415  imports the SDK
+
+        write = tell or observer.process.append
+        observer.when_collected.append(partial(provide, write, now, settings.redact))
     if settings.context:
+        observer.when_collected.append(partial(find_marked, observer.place))
         attach = partial(_make_current, observer, settings, now, worker)
         observer.forget_import = when_imported("opentelemetry.trace", attach)
     return observer
@@ -366,4 +407,4 @@ def _make_current(observer: TestObserver, settings: Settings, now: Clock, worker
             phases=settings.detail != "tests",
             now=now,
         )
-        observer.attachment = Attachment(observer.span, settings.baggage)
+        observer.attachment = Attachment(observer.span, observer.place, settings.baggage)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otlp import clock, events, traces
+from pytest_otlp import CurrentRun, _entered, clock, events, traces
 from pytest_otlp.clock import Anchor
 from pytest_otlp.events import TracesSplit
 from pytest_otlp.reports import FACTS
@@ -79,6 +79,7 @@ class WorkerHooks:
 def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) -> None:
     """In a worker: observe the tests as the controller's `ControllerHooks` asked."""
     settings, anchor = Settings(*given[0]), Anchor(*given[1])
+    config.add_cleanup(_entered(CurrentRun(settings.trace_id, settings.run_id, settings.link)))
     now = clock.clock_from(clock.shared_anchor(anchor))
     observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
     config.pluginmanager.register(WorkerHooks(observer), "otlp-worker")

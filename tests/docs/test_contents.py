@@ -13,9 +13,26 @@ import pytest
 from support.page import ROOT, Page, names_in
 from support.received import ReceivedSpan
 from support.runs import Run, Runner
-from support.traces import is_running_marker, is_start_marker, is_test
+from support.traces import is_file, is_file_marker, is_running_marker, is_start_marker, is_test
 
 PAGE = Page("docs/telemetry.md")
+ATTRIBUTES = (
+    "Resource",
+    "Run",
+    "Marker",
+    "Split runs",
+    "Test",
+    "Phase",
+    "Fixture",
+    "Subtest",
+    "Collection",
+    "Exception",
+    "Warning",
+    "Log records",
+)
+"""Headings with a table of attributes."""
+EVENTS = {"exception": "Exception", "pytest.warning": "Warning"}
+"""Their headings by names of events."""
 Seen: TypeAlias = dict[str, set[str]]
 """Names by heading of the page."""
 
@@ -54,8 +71,10 @@ SUITE = """
     import sys
     import time
     import unittest
+    import warnings
     import pytest
 
+    warnings.warn("when collected")
     # Longer than a file may take without a span.
     time.sleep(0.02)
 
@@ -72,7 +91,9 @@ SUITE = """
     def test_fails():
         print("out")
         print("err", file=sys.stderr)
-        logging.warning("log")
+        warnings.warn("old")
+        for number in range(1001):
+            logging.warning("log")
         assert 1 == 2
 
     def test_error(broken):
@@ -126,6 +147,23 @@ INTERRUPT = """
 """
 
 
+WARNED = """
+    import warnings
+
+    def pytest_runtest_logfinish():
+        warnings.warn("after the test")
+"""
+LOGGED = """
+    import logging
+
+    def test_logs():
+        try:
+            raise LookupError("caught")
+        except LookupError:
+            logging.exception("in vain")
+"""
+
+
 def everything(run_pytest: Runner) -> Iterator[Run]:
     captured = json.loads((ROOT / "tests/unit/resource/captured/github-change.json").read_text("utf-8"))
     files = {"conftest.py": CONFTEST, "test_it.py": SUITE, "test_skip.py": SKIPPED_FILE, "test_bad.py": BROKEN_FILE}
@@ -136,6 +174,7 @@ def everything(run_pytest: Runner) -> Iterator[Run]:
     yield run_pytest(RERUN, "--reruns=1")
     yield run_pytest(CRASH, "--otel-logs=on", "-n1")
     yield run_pytest(INTERRUPT)
+    yield run_pytest({"conftest.py": WARNED, "test_it.py": LOGGED}, "--otel-logs=on", "--otel-trace-per=file")
 
 
 def kind_of(span: ReceivedSpan) -> str:
@@ -145,6 +184,8 @@ def kind_of(span: ReceivedSpan) -> str:
         return "Run"
     if is_test(span):
         return "Test"
+    if is_file(span) or is_file_marker(span):
+        return "Split runs"
     if "pytest.phase" in span.attributes:
         return "Phase"
     below = {"fixture": "Fixture", "subtest": "Subtest"}
@@ -168,19 +209,18 @@ def seen_in(runs: Iterable[Run]) -> Seen:
             seen["Resource"] |= span.resource.keys()
             for event in span.events:
                 seen["Events"].add(event.name)
-                if event.name == "exception":
-                    seen["Exception"] |= event.attributes.keys()
+                if event.name in EVENTS:
+                    seen[EVENTS[event.name]] |= event.attributes.keys()
         for metric in run.metrics:
             seen[metric.name] |= {name for point in metric.points for name in point.attributes}
         for record in run.logs:
-            assert record.attributes["event.name"] == record.event_name
-            seen[record.event_name] |= record.attributes.keys() - {"event.name"}
+            assert record.attributes.get("event.name", "") == record.event_name
+            seen[record.event_name or "Log records"] |= record.attributes.keys() - {"event.name"}
     return seen
 
 
 def on_the_page() -> Seen:
-    headings = ("Resource", "Run", "Marker", "Test", "Phase", "Fixture", "Subtest", "Collection", "Exception")
-    found = {heading: PAGE.names(heading) for heading in headings}
+    found = {heading: PAGE.names(heading) for heading in ATTRIBUTES}
     for row in PAGE.rows("Metrics"):
         found[names_in(row[0])[0]] = set(names_in(row[2]))
     for row in PAGE.rows("Logs"):
@@ -194,7 +234,7 @@ def test_runs_send_what_the_page_says(tmp_path: Path) -> None:
     if pytest.version_tuple < (9,):
         pytest.skip("subtests came with pytest 9")
     seen = seen_in(everything(Runner(tmp_path)))
-    assert seen.pop("Events") == {"exception", "counted"}
+    assert seen.pop("Events") == {*EVENTS, "counted"}
     page = on_the_page()
     undocumented = {heading: names - page.get(heading, set()) for heading, names in seen.items()}
     missing = {heading: names - seen.get(heading, set()) for heading, names in page.items()}

@@ -61,7 +61,10 @@ def test_no_command_is_forgotten() -> None:
 
 
 def test_no_code_is_forgotten() -> None:
-    """Of the README, `python` is run and `ini` used, `text` is compared or a scheme; `yaml` is a file, see below."""
+    """Of the README, `python` is run and `ini` used, `text` is compared or a scheme; `yaml` is a file, see below.
+
+    The hook of docs/telemetry.md is run in tests/plugin/test_extensions.py.
+    """
     languages = [
         (page.path, block.language) for page in PAGES for block in page.blocks() if block.language != "console"
     ]
@@ -74,6 +77,7 @@ def test_no_code_is_forgotten() -> None:
         ("docs/backends.md", "yaml"),
         ("docs/ci.md", "yaml"),
         ("docs/ci.md", "yaml"),
+        ("docs/telemetry.md", "python"),
         ("docs/telemetry.md", "text"),
     ]
 

@@ -27,6 +27,9 @@ ATTRIBUTES = (
     "Subtest",
     "Collection",
     "Exception",
+    "Warning",
+    "Log records",
+    "Application",
 )
 SIGNALS = ("TRACES", "METRICS", "LOGS")
 NO_NAMES = {"IN_PROGRESS"}
@@ -39,6 +42,8 @@ PREFIXES = {
 }
 FROM_SESSION = {"service.instance.id"}
 """Names that stand where they are used: of the session's resource ..."""
+FROM_APPLICATION = {"otel.scope.name", "otel.scope.version"}
+"""... of an application's spans ..."""
 FROM_LOGS = {"event.name"}
 """... and of log records."""
 
@@ -59,11 +64,11 @@ def documented() -> set[str]:
     attributes = {name for heading in ATTRIBUTES for name in PAGE.names(heading)}
     metrics = PAGE.names("Metrics") | PAGE.names("Metrics", 2)
     logs = PAGE.names("Logs") | PAGE.names("Logs", 1) | FROM_LOGS
-    return attributes | metrics | logs | {semconv.EXCEPTION_EVENT}
+    return attributes | metrics | logs | {semconv.EXCEPTION_EVENT, semconv.WARNING_EVENT}
 
 
 def test_every_name_is_on_the_page_and_every_name_on_the_page_is_one() -> None:
-    assert documented() == {*names_of_semconv(), *names_of_resource(), *FROM_LOGS}
+    assert documented() == {*names_of_semconv(), *names_of_resource(), *FROM_LOGS, *FROM_APPLICATION}
 
 
 def test_metrics_and_events_have_their_rows() -> None:
@@ -111,6 +116,8 @@ def test_defaults_of_the_ini_file(pytester: pytest.Pytester) -> None:
     assert float(rows["otel_exit_timeout"]) == resolved.exit_timeout
     assert rows["otel_context"] == "`on`"
     assert resolved.context is True
+    assert rows["otel_app_spans"] == "`off`"
+    assert resolved.app_spans is False
 
 
 class Asked(dict[str, str]):

@@ -204,6 +204,23 @@ def test_properties(run_pytest: Runner) -> None:
     }
 
 
+def test_urls_lose_their_user_info(run_pytest: Runner) -> None:
+    suite = """
+        import pytest
+
+        @pytest.mark.parametrize("url", ["postgres://me:hunter2@host/db"], ids=["db"])
+        def test_a(url, record_property, otel_span, keyboard=1):
+            record_property("broker", "amqp://me:hunter2@broker")
+            otel_span.set_attribute("cache", "redis://:hunter2@cache")
+    """
+    run = run_pytest(suite)
+    found = run.test("test_a[db]").attributes
+    assert found["pytest.parameters.url"] == "postgres://host/db"
+    assert found["pytest.property.broker"] == "amqp://broker"
+    assert found["pytest.property.cache"] == "redis://cache"
+    assert "hunter2" not in str(run.spans)
+
+
 def test_more_words_mark_a_secret(run_pytest: Runner) -> None:
     suite = """
         import pytest

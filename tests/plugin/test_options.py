@@ -163,6 +163,30 @@ def test_names_of_the_run(run_pytest: Runner) -> None:
     assert [line.endswith(link) for line in run.our_lines] == [True, True]
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9, 2), reason="before pytest 9.2 an option of the ini file has one type")
+def test_values_as_toml_has_them(run_pytest: Runner) -> None:
+    toml = """
+        [tool.pytest]
+        otel = true
+        otel_endpoint = "{endpoint}"
+        otel_logs = false
+        otel_metrics = true
+        otel_exit_timeout = 20
+        otel_redact = "pin iban"
+    """
+    suite = """
+        def test_a(record_property):
+            record_property("pin", 1)
+    """
+    run = run_pytest({"test_it.py": suite}, "-c", "pyproject.toml", option=False, toml=toml)
+    assert run.exit_code == 0, run.stderr
+    assert run.test("test_a").attributes["pytest.property.pin"] == "[redacted]"
+    assert run.metrics
+    env, off = {"PYTEST_OTEL": "1", "PYTEST_CURRENT_TEST": None}, "[tool.pytest]\notel = false"
+    run = run_pytest({"test_it.py": suite}, "-c", "pyproject.toml", option=False, toml=off, env=env)
+    assert run.spans == []
+
+
 def test_help_names_every_option(run_pytest: Runner) -> None:
     text = run_pytest.without("", "--help").stdout
     for name in ("endpoint", "protocol", "service-name", "run-name", "traceparent", "trace-url", "detail", "output"):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from pytest_otlp.events import (
+    AppSpan,
     Case,
     CollectFailed,
     CollectionFinished,
@@ -18,8 +19,11 @@ from pytest_otlp.events import (
     Failure,
     FileCollected,
     Fixture,
+    LinkFact,
+    LogFact,
     Phase,
     PhasesFinished,
+    RunWarned,
     SessionFinished,
     SessionStarted,
     SpanEventFact,
@@ -30,6 +34,7 @@ from pytest_otlp.events import (
     TestsCollected,
     TestStarted,
     TracesSplit,
+    WarningFact,
 )
 from pytest_otlp.exporter.records import Span, whole
 from pytest_otlp.exporter.run import Final, Run
@@ -65,6 +70,8 @@ span_facts = st.builds(
 subtests = st.builds(
     Subtest, texts, tuples_of(st.tuples(texts, texts)), texts, texts, times, times, st.none() | failures
 )
+warnings = st.builds(WarningFact, texts, texts, texts, numbers)
+logs = st.builds(LogFact, times, st.integers(1, 24), texts, texts, texts, numbers, texts, st.none() | failures)
 phases = st.builds(
     Phase,
     texts,
@@ -80,6 +87,22 @@ phases = st.builds(
     tuples_of(st.tuples(texts, scalars)),
     tuples_of(st.tuples(texts, texts)),
     tuples_of(subtests),
+    tuples_of(warnings),
+    tuples_of(logs),
+    numbers,
+    tuples_of(st.tuples(texts, scalars)),
+)
+app_spans = st.builds(
+    AppSpan,
+    *(texts, texts, texts, texts, texts),
+    numbers,
+    times,
+    times,
+    attributes,
+    st.none() | texts,
+    st.booleans(),
+    tuples_of(st.builds(SpanEventFact, texts, times, attributes)),
+    tuples_of(st.builds(LinkFact, texts, texts, attributes)),
 )
 events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
@@ -100,12 +123,14 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(CollectFailed, texts, texts, times, times, failures),
     st.builds(CollectSkipped, texts, texts, times, times, texts),
     st.builds(TestsCollected, times, numbers),
-    st.builds(CollectionFinished, texts, times, times, numbers),
+    st.builds(CollectionFinished, texts, times, times, numbers, tuples_of(warnings)),
     st.builds(TracesSplit, texts, st.dictionaries(texts, numbers, max_size=3)),
     st.builds(TestStarted, numbers, texts, times, st.none() | cases),
     st.builds(PhasesFinished, numbers, numbers, texts, st.booleans(), tuples_of(phases), st.none() | cases),
     st.builds(TestPassed, *[numbers] * 2, texts, times, *[times] * 8),
     st.builds(TestCrashed, numbers, texts, times, texts),
+    st.builds(RunWarned, times, texts, warnings),
+    app_spans,
     st.builds(SessionFinished, times, numbers, numbers, st.none() | failures, numbers),
 )
 

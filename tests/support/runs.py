@@ -225,13 +225,14 @@ class Runner:
         parent_id: str = "",
         option: bool = True,
         junit: bool = True,
+        toml: str = "",
     ) -> Run:
         """Runs to the end with `--otel-endpoint` at a server; checks the run.
 
         `option`: give that option. Without it, `{endpoint}` in the environment and the ini file stands for the server.
-        `junit`: compare with the JUnit XML too.
+        `junit`: compare with the JUnit XML too. `toml`: a `pyproject.toml`, which needs `-c pyproject.toml` to count.
         """
-        with self.live(files, *args, env=env, ini=ini, option=option, junit=junit) as live:
+        with self.live(files, *args, env=env, ini=ini, option=option, junit=junit, toml=toml) as live:
             return live.finish(parent_id)
 
     @contextmanager
@@ -243,10 +244,14 @@ class Runner:
         ini: str = "",
         option: bool = True,
         junit: bool = True,
+        toml: str = "",
     ) -> Iterator[Live]:
         """Starts a run; the block waits for what it expects, and finishes it."""
         with OtlpServer() as server:
             self._write(files, ini.replace("{endpoint}", server.endpoint))
+            if toml:
+                text = textwrap.dedent(toml).replace("{endpoint}", server.endpoint)
+                (self.folder / "pyproject.toml").write_text(text, "utf-8")
             given = {name: text and text.replace("{endpoint}", server.endpoint) for name, text in (env or {}).items()}
             process = self._start([f"--otel-endpoint={server.endpoint}", *args] if option else args, given, junit=junit)
             try:

@@ -35,6 +35,10 @@ def is_marker(span: ReceivedSpan) -> bool:
     return any(kind(span) for kind in (is_start_marker, is_running_marker, is_file_marker, is_test_marker))
 
 
+def is_of_application(span: ReceivedSpan) -> bool:
+    return "otel.scope.name" in span.attributes
+
+
 def is_file(span: ReceivedSpan) -> bool:
     """Of a run that is more than one trace: with the counts of a file, in the run's trace or as the root of its own."""
     return _COUNT in span.attributes and _RUN_STATUS not in span.attributes
@@ -170,6 +174,8 @@ def _times(spans: Sequence[ReceivedSpan]) -> Iterator[str]:
 
 def _contents(spans: Sequence[ReceivedSpan]) -> Iterator[str]:
     for span in spans:
+        if is_of_application(span):
+            continue
         if span.kind != INTERNAL:
             yield f"{span.name} is of the kind {span.kind}"
         if span.status not in (UNSET, ERROR) or (span.message and span.status != ERROR):

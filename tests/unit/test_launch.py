@@ -50,6 +50,7 @@ def settings(journal: Journal, server: OtlpServer, **more: Any) -> dict[str, Any
         "metrics": False,
         "logs": False,
         "timeout": 10.0,
+        "exceptions": "events",
         "exit_timeout": 20.0,
         **more,
     }

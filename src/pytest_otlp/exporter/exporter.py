@@ -135,7 +135,10 @@ class Exporter:
         if self._senders.traces.stopped:
             self._count(span_count(trace, final))
             return
-        self._add(spans_of(trace, final))
+        spans = spans_of(trace, final)
+        if self._senders.logs is not None:
+            spans = self._senders.logs.exceptions(spans)
+        self._add(spans)
         if len(self._pending) >= BATCH:
             self.flush()
 

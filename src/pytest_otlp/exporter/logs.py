@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_otlp import semconv
-from pytest_otlp.events import Event, SessionStarted, TestStarted
-from pytest_otlp.exporter.records import AttributeValue, LogRecord
+from pytest_otlp.events import Event, LogFact, Phase, SessionStarted, TestStarted
+from pytest_otlp.exporter.records import AttributeValue, LogRecord, SharedSpan, Span
 from pytest_otlp.exporter.run import Attempt, Final, Passed, SessionClosed
-from pytest_otlp.exporter.trace import Trace, test_id
+from pytest_otlp.exporter.spans import exception_attributes
+from pytest_otlp.exporter.trace import Trace, phase_id, test_id
 
 INFO = 9
 ERROR = 17
@@ -39,7 +40,10 @@ def _case_started(trace: Trace, event: TestStarted) -> LogRecord:
 def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
     """The records of what became final."""
     match final:
-        case Attempt() | Passed():
+        case Attempt():
+            yield from _logged(trace, final)
+            yield _case_finished(trace, final)
+        case Passed():
             yield _case_finished(trace, final)
         case SessionClosed():
             attributes: dict[str, AttributeValue] = {
@@ -49,6 +53,49 @@ def finished(trace: Trace, final: Final) -> Iterable[LogRecord]:
             severity = INFO if final.status == "success" else ERROR
             body = f"run finished: {final.status}"
             yield _record(trace, final.end, semconv.EVENT_RUN_FINISHED, severity, body, attributes, trace.root_id)
+
+
+def _logged(trace: Trace, attempt: Attempt) -> Iterable[LogRecord]:
+    """What the test's code logged, at the span of its phase."""
+    if not any(phase.logs for phase in attempt.phases):
+        return
+    own = trace.of_test(attempt.worker, attempt.nodeid, attempt.number)
+    test = test_id(trace.session, attempt.worker, attempt.nodeid, attempt.number)
+    for phase in attempt.phases:
+        place = test if trace.session.detail == "tests" else phase_id(test, phase.when)
+        for fact in phase.logs:
+            attributes = _log_attributes(fact, attempt, phase)
+            yield LogRecord(fact.time, "", fact.severity, fact.message, attributes, own.trace_id, place)
+
+
+def _log_attributes(fact: LogFact, attempt: Attempt, phase: Phase) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        semconv.LOGGER: fact.logger,
+        semconv.CODE_FILE_PATH: fact.path,
+        semconv.CODE_LINE_NUMBER: fact.line,
+        semconv.CODE_FUNCTION_NAME: fact.function,
+        semconv.CASE_NAME: attempt.nodeid,
+        semconv.PHASE: phase.when,
+    }
+    if fact.exception is not None:
+        attributes |= exception_attributes(fact.exception)
+    return attributes
+
+
+def exceptions(spans: Iterable[Span | SharedSpan]) -> Iterable[LogRecord]:
+    """The exception events of spans as records (semantic conventions for exceptions in logs)."""
+    for span in spans:
+        for event in span.events if isinstance(span, Span) else ():
+            if event.name == semconv.EXCEPTION_EVENT:
+                body = str(event.attributes.get(semconv.EXCEPTION_MESSAGE, ""))
+                attributes = {**event.attributes, _EVENT_NAME: event.name}
+                yield LogRecord(event.time, event.name, ERROR, body, attributes, span.trace_id, span.span_id)
+
+
+def without_exceptions(span: Span | SharedSpan) -> Span | SharedSpan:
+    if isinstance(span, SharedSpan) or not span.events:
+        return span
+    return span._replace(events=[event for event in span.events if event.name != semconv.EXCEPTION_EVENT])
 
 
 def _case_finished(trace: Trace, attempt: Attempt | Passed) -> LogRecord:

@@ -134,15 +134,21 @@ def _span(span: Span) -> _Json:
     if span.trace_state:
         parts["traceState"] = span.trace_state
     parts["parentSpanId"] = span.parent_id.hex()
-    parts |= {"name": span.name, "kind": 1}
+    parts |= {"name": span.name, "kind": span.kind}
     parts |= {"startTimeUnixNano": _uint64(span.start), "endTimeUnixNano": _uint64(span.end)}
     parts["attributes"] = _attributes(span.attributes)
     if span.events:
         parts["events"] = [_event(event) for event in span.events]
     if span.links:
         parts["links"] = [_link(link) for link in span.links]
-    parts["status"] = {} if span.error is None else {"message": span.error, "code": 2}
+    parts["status"] = _status(span)
     return parts
+
+
+def _status(span: Span) -> _Json:
+    if span.error is not None:
+        return {"message": span.error, "code": 2}
+    return {"code": 1} if span.ok else {}
 
 
 def _event(event: SpanEvent) -> _Json:
@@ -163,8 +169,10 @@ def _log_record(record: LogRecord) -> _Json:
         parts["body"] = {"stringValue": record.body}
     parts["attributes"] = _attributes(record.attributes)
     if record.trace_id:
+        parts |= {"traceId": record.trace_id.hex()}
+    if record.span_id:
         check_ids(record.trace_id, record.span_id)
-        parts |= {"traceId": record.trace_id.hex(), "spanId": record.span_id.hex()}
+        parts |= {"spanId": record.span_id.hex()}
     if record.event_name:
         parts["eventName"] = record.event_name
     return parts

@@ -176,13 +176,15 @@ _SHORT = len(VARINTS) // 6 - 1
 def _span(span: Span) -> bytes:
     check_ids(span.trace_id, span.span_id)
     parts = [_SPAN_TRACE_ID, span.trace_id, _SPAN_SPAN_ID, span.span_id, _parent(span.parent_id)]
-    parts += chunk(_SPAN_NAME, _text(span.name)), _KIND_INTERNAL
+    parts += chunk(_SPAN_NAME, _text(span.name)), _KINDS[span.kind]
     parts += _SPAN_START, fixed64(span.start), _SPAN_END, fixed64(span.end)
     parts.append(_attributes(_SPAN_ATTRIBUTE, span.attributes))
     parts += [chunk(_SPAN_EVENT, _event(event)) for event in span.events]
     parts += [chunk(_SPAN_LINK, _link(link)) for link in span.links]
     if span.error is not None:
         parts.append(chunk(_SPAN_STATUS, chunk(_STATUS_MESSAGE, _text(span.error)) + _STATUS_ERROR))
+    elif span.ok:
+        parts.append(_SPAN_OK)
     if span.trace_state:
         parts.append(chunk(_SPAN_TRACE_STATE, _text(span.trace_state)))
     return b"".join(parts)
@@ -201,7 +203,7 @@ def _shared_span(shared: SharedSpan) -> bytes:
 
 def _around_ids_and_times(common: Span) -> tuple[bytes, bytes]:
     """What stands before the times of such a span, and what after them."""
-    before = chunk(_SPAN_NAME, _text(common.name)) + _KIND_INTERNAL
+    before = chunk(_SPAN_NAME, _text(common.name)) + _KINDS[common.kind]
     state = chunk(_SPAN_TRACE_STATE, _text(common.trace_state)) if common.trace_state else b""
     return before, _attributes(_SPAN_ATTRIBUTE, common.attributes) + state
 
@@ -243,7 +245,7 @@ _SPAN_SPAN_ID = tag(2, LENGTH) + _SPAN_ID
 _SPAN_TRACE_STATE = tag(3, LENGTH)
 _SPAN_PARENT = tag(4, LENGTH) + _SPAN_ID
 _SPAN_NAME = tag(5, LENGTH)
-_KIND_INTERNAL = tag(6, VARINT) + b"\1"
+_KINDS = [tag(6, VARINT) + bytes([kind]) for kind in range(6)]
 _SPAN_START = tag(7, FIXED64)
 _SPAN_END = tag(8, FIXED64)
 _START_TAG, _END_TAG = _SPAN_START[0], _SPAN_END[0]
@@ -252,6 +254,7 @@ _SPAN_ATTRIBUTE = tag(9, LENGTH)
 _SPAN_EVENT = tag(11, LENGTH)
 _SPAN_LINK = tag(13, LENGTH)
 _SPAN_STATUS = tag(15, LENGTH)
+_SPAN_OK = chunk(_SPAN_STATUS, tag(3, VARINT) + b"\1")
 _EVENT_TIME = tag(1, FIXED64)
 _EVENT_NAME = tag(2, LENGTH)
 _EVENT_ATTRIBUTE = tag(3, LENGTH)
@@ -273,8 +276,10 @@ def _log_record(record: LogRecord) -> bytes:
         parts.append(chunk(_LOG_BODY, _string(record.body)))
     parts.append(_attributes(_LOG_ATTRIBUTE, record.attributes))
     if record.trace_id:
+        parts += _LOG_TRACE_ID, record.trace_id
+    if record.span_id:
         check_ids(record.trace_id, record.span_id)
-        parts += _LOG_TRACE_ID, record.trace_id, _LOG_SPAN_ID, record.span_id
+        parts += _LOG_SPAN_ID, record.span_id
     if record.event_name:
         parts.append(chunk(_LOG_EVENT_NAME, _text(record.event_name)))
     return b"".join(parts)

@@ -124,7 +124,7 @@ def senders_for(transport: Transport, progress: Progress, settings: Mapping[str,
         Sender(Signal.TRACES, transport, timeout, progress.settle),
         # In their order while the run goes on: each says all that the one before did.
         MetricsSignal(Sender(Signal.METRICS, transport, timeout, most_under_way=1)) if settings["metrics"] else None,
-        LogsSignal(Sender(Signal.LOGS, transport, timeout)) if settings["logs"] else None,
+        LogsSignal(Sender(Signal.LOGS, transport, timeout), settings["exceptions"]) if settings["logs"] else None,
     )
 
 

@@ -52,6 +52,10 @@ class Span(NamedTuple):
     events: Sequence[SpanEvent] = ()
     links: Sequence[Link] = ()
     trace_state: str = ""
+    kind: int = 1
+    """SpanKind of OTLP; ours are all INTERNAL."""
+    ok: bool = False
+    """Status OK, which is left to the application."""
 
 
 class SharedSpan(NamedTuple):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pytest_otlp.events import (
+    AppSpan,
     Case,
     CollectFailed,
     CollectionFinished,
@@ -20,6 +21,7 @@ from pytest_otlp.events import (
     FileCollected,
     Phase,
     PhasesFinished,
+    RunWarned,
     SessionFinished,
     SessionStarted,
     TestCrashed,
@@ -127,10 +129,12 @@ class SessionClosed(NamedTuple):
     collected: int
     deselected: int
     warnings: int
+    warned: tuple[RunWarned, ...] = ()
 
 
 Final: TypeAlias = (
-    Attempt
+    AppSpan
+    | Attempt
     | Passed
     | FileCollected
     | CollectFailed
@@ -173,6 +177,7 @@ class Run:
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
         self._latest = 0
+        self._warnings: list[RunWarned] = []
         self._handlers: dict[type[Event], Callable[[Any], Iterable[Final]]] = {
             SessionStarted: self._begun,
             FileCollected: self._collecting,
@@ -185,6 +190,8 @@ class Run:
             PhasesFinished: self._phases,
             TestPassed: self._passed,
             TestCrashed: self._crashed,
+            RunWarned: self._warned,
+            AppSpan: self._app_span,
             SessionFinished: self._finished,
         }
 
@@ -327,6 +334,15 @@ class Run:
         self.counts["failed"] += 1
         return (self._cut_short(test, event.time, "crashed", Failure("worker_crashed", event.message, "")),)
 
+    def _app_span(self, event: AppSpan) -> Iterable[Final]:
+        self._latest = max(self._latest, event.end)
+        return (event,)
+
+    def _warned(self, event: RunWarned) -> Iterable[Final]:
+        self._latest = max(self._latest, event.time)
+        self._warnings.append(event)
+        return ()
+
     def _cut_short(self, test: _Open, time: int, outcome: str, failure: Failure | None) -> Attempt:
         start = min([test.start, *(phase.start for phase in test.phases)])
         end = max([start, time, *(phase.end for phase in test.phases)])
@@ -354,6 +370,7 @@ class Run:
             collected=self.collected or 0,
             deselected=max(self._deselected.values(), default=0),
             warnings=warnings,
+            warned=tuple(self._warnings),
         )
         return [*interrupted, *self._unfinished.values(), *files, closed]
 

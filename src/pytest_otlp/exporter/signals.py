@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pytest_otlp.events import Event
 from pytest_otlp.exporter import logs
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.metrics import Tally
-from pytest_otlp.exporter.records import Attributes, LogRecord
+from pytest_otlp.exporter.records import Attributes, LogRecord, SharedSpan, Span
 from pytest_otlp.exporter.run import Final, Run
 from pytest_otlp.exporter.trace import Trace
 
@@ -27,10 +29,12 @@ class MetricsSignal:
 
 
 class LogsSignal:
-    """The run's events."""
+    """The run's events, and what the tests' code logged."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, exceptions: str = "events") -> None:
+        """`exceptions`: whether those on spans come as records too (`logs/dup`), or instead (`logs`)."""
         self.sender = sender
+        self._exceptions = exceptions
         self._pending: list[LogRecord] = []
         self.dropped = 0
         """Records for which the endpoint was too slow."""
@@ -40,6 +44,13 @@ class LogsSignal:
 
     def note(self, trace: Trace, final: Final) -> None:
         self._pending += logs.finished(trace, final)
+
+    def exceptions(self, spans: Sequence[Span | SharedSpan]) -> Sequence[Span | SharedSpan]:
+        """Takes the exceptions of spans; the spans as they are to be sent."""
+        if self._exceptions == "events" or self.sender.stopped:
+            return spans
+        self._pending += logs.exceptions(spans)
+        return spans if self._exceptions == "logs/dup" else [logs.without_exceptions(span) for span in spans]
 
     def flush(self, resource: Attributes) -> None:
         if not self._pending:

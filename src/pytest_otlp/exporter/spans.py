@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from pytest_otlp import ids, semconv
 from pytest_otlp.events import (
     PLAIN_FIELDS,
+    AppSpan,
     Case,
     CollectFailed,
     CollectionFinished,
@@ -19,13 +21,16 @@ from pytest_otlp.events import (
     Phase,
     SessionStarted,
     Subtest,
+    WarningFact,
 )
 from pytest_otlp.exporter import file_spans
 from pytest_otlp.exporter.files import FileFinished
-from pytest_otlp.exporter.records import AttributeValue, SharedSpan, Span, SpanEvent
+from pytest_otlp.exporter.records import AttributeValue, Link, SharedSpan, Span, SpanEvent
 from pytest_otlp.exporter.run import Attempt, Final, Passed, RunningTest, SessionClosed
 from pytest_otlp.exporter.trace import SHORTEST, SPAN_ID_BYTES, Trace, phase_id, rounded, span_id, test_id
 
+MOST_WARNINGS = 128
+"""That stand on one span; the others are counted."""
 _PHASES = ("setup", "call", "teardown")
 _PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in _PHASES)
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
@@ -106,7 +111,8 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
     if closed.failure is not None:
         attributes[semconv.ERROR_TYPE] = closed.failure.type
     error = None if closed.exit_code == 0 else _root_error(closed)
-    events = _exception_events(closed.failure, closed.end)
+    warned = [_warning(warning.warning, warning.time, warning.nodeid) for warning in closed.warned]
+    events = (*warned, *_exception_events(closed.failure, closed.end))
     times = (session.time, closed.end)
     return trace.span(trace.root_id, _parent_of_run(session), session.name, times, attributes, error, events)
 
@@ -121,10 +127,13 @@ def _root_error(closed: SessionClosed) -> str:
 
 
 def _collection(trace: Trace, finished: CollectionFinished) -> Span:
-    attributes = {semconv.WORKER: finished.worker} if finished.worker else {}
+    attributes: dict[str, AttributeValue] = {semconv.WORKER: finished.worker} if finished.worker else {}
+    if finished.warnings:
+        attributes[semconv.WARNINGS] = len(finished.warnings)
+    events = [_warning(warning, finished.end) for warning in finished.warnings[:MOST_WARNINGS]]
     own_id = _collection_id(trace, finished.worker)
     start = max(finished.start, trace.session.time)
-    return trace.span(own_id, trace.root_id, "collection", (start, finished.end), attributes)
+    return trace.span(own_id, trace.root_id, "collection", (start, finished.end), attributes, events=events)
 
 
 def _collection_id(trace: Trace, worker: str) -> bytes:
@@ -200,6 +209,7 @@ def _attempt(trace: Trace, attempt: Attempt | Passed) -> list[Span | SharedSpan]
     events = () if below and attempt.failed_phase else _exception_events(attempt.failure, attempt.end)
     if trace.session.detail == "tests":
         events = (*_said_events(attempt.phases), *events)
+    events = (*_warnings(attempt), *events)
     end = max([attempt.end, *(span.end for span in below)])
     test = trace.span(
         own_id,
@@ -222,12 +232,13 @@ def _attempt_error(attempt: Attempt | Passed) -> str | None:
 
 
 def _attempt_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
-    attributes = _attributes(attempt)
+    attributes = {**dict(chain.from_iterable(phase.attributes for phase in attempt.phases)), **_attributes(attempt)}
     if attempt.failed_phase:
         attributes[semconv.FAILED_PHASE] = attempt.failed_phase
     if attempt.failure is not None and attempt.failure.type:
         attributes[semconv.ERROR_TYPE] = attempt.failure.type
     _add_said(attributes, attempt.phases)
+    _add_numbers(attributes, attempt.phases)
     return attributes
 
 
@@ -279,6 +290,18 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
                 attributes[semconv.PROPERTY + name] = value
         for stream, text in phase.output:
             attributes[semconv.OUTPUT + stream] = text
+
+
+def _add_numbers(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) -> None:
+    """Of what the phases told, where there is any."""
+    warnings = dropped = 0
+    for phase in phases:
+        warnings += len(phase.warnings)
+        dropped += phase.logs_dropped
+    if warnings:
+        attributes[semconv.WARNINGS] = warnings
+    if dropped:
+        attributes[semconv.LOGS_DROPPED] = dropped
 
 
 def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> SharedSpan:
@@ -354,18 +377,60 @@ def _subtest(trace: Trace, phase_id: bytes, number: int, subtest: Subtest) -> Sp
     return trace.span(own_id, phase_id, name, (subtest.start, subtest.end), attributes, error, events)
 
 
+def _warnings(attempt: Attempt | Passed) -> Iterable[SpanEvent]:
+    for phase in attempt.phases:
+        for warning in phase.warnings[:MOST_WARNINGS]:
+            yield _warning(warning, phase.end)
+
+
+def _warning(warning: WarningFact, time: int, nodeid: str = "") -> SpanEvent:
+    attributes: dict[str, AttributeValue] = {
+        semconv.WARNING_CATEGORY: warning.category,
+        semconv.WARNING_MESSAGE: warning.message,
+        semconv.CODE_FILE_PATH: warning.path,
+        semconv.CODE_LINE_NUMBER: warning.line,
+    }
+    if nodeid:
+        attributes[semconv.CASE_NAME] = nodeid
+    return SpanEvent(semconv.WARNING_EVENT, time, attributes)
+
+
+def _app_span(_trace: Trace, span: AppSpan) -> Span:
+    """As the application made it."""
+    return Span(
+        bytes.fromhex(span.trace_id),
+        bytes.fromhex(span.span_id),
+        bytes.fromhex(span.parent_id),
+        span.name,
+        span.start,
+        max(span.end, span.start + SHORTEST),
+        span.attributes,
+        span.error,
+        [SpanEvent(event.name, event.time, event.attributes) for event in span.events],
+        [Link(bytes.fromhex(link.trace_id), bytes.fromhex(link.span_id), link.attributes) for link in span.links],
+        span.trace_state,
+        span.kind,
+        span.ok,
+    )
+
+
 def _exception_events(failure: Failure | None, time: int) -> tuple[SpanEvent, ...]:
     if failure is None:
         return ()
+    return (SpanEvent(semconv.EXCEPTION_EVENT, time, exception_attributes(failure)),)
+
+
+def exception_attributes(failure: Failure) -> dict[str, AttributeValue]:
     attributes = {
         semconv.EXCEPTION_TYPE: failure.type,
         semconv.EXCEPTION_MESSAGE: failure.message,
         semconv.EXCEPTION_STACKTRACE: failure.stacktrace,
     }
-    return (SpanEvent(semconv.EXCEPTION_EVENT, time, {name: text for name, text in attributes.items() if text}),)
+    return {name: text for name, text in attributes.items() if text}
 
 
 _SPANS: dict[type, Callable[[Trace, Any], Span]] = {
+    AppSpan: _app_span,
     FileCollected: _file,
     CollectFailed: _collect_failed,
     CollectSkipped: _collect_skipped,

@@ -226,7 +226,7 @@ BAD: list[Any] = [
     span()._replace(links=[Link(TRACE_ID, b"", {})]),
     span(attributes={"endless": endless()}),
     EVENT._replace(severity=0),
-    EVENT._replace(span_id=b""),
+    EVENT._replace(span_id=b"short"),
     HISTOGRAM._replace(bounds=[1.0]),
     COUNTER._replace(points=[NumberPoint({}, 2**63)]),
     "no record",

@@ -126,7 +126,7 @@ def test_a_line_is_written_as_the_collector_writes_it() -> None:
         (Signal.TRACES, span()._replace(parent_id=b"1")),
         (Signal.TRACES, span()._replace(start=-1)),
         (Signal.LOGS, EVENT._replace(severity=25)),
-        (Signal.LOGS, EVENT._replace(span_id=b"")),
+        (Signal.LOGS, EVENT._replace(span_id=b"1")),
         (Signal.METRICS, COUNTER._replace(points=[NumberPoint({}, 2**63)])),
         (Signal.METRICS, HISTOGRAM._replace(bounds=[])),
     ],
