@@ -59,8 +59,8 @@ demo: $(STAMP) ## Watch a small test suite while it runs
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-faults: $(STAMP) ## Run the fault cases only, and print their table (PAGE=docs/faults.md writes it)
-	PYTEST_OTLP_FAULTS_TABLE=$(or $(PAGE),-) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+faults: $(STAMP) ## Run the fault cases only, and print their table (TABLE=docs/faults.md writes it)
+	PYTEST_OTLP_FAULTS_TABLE=$(or $(TABLE),-) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 soak: $(STAMP) ## Run the tests that are too long for every run
 	PYTEST_OTLP_SOAK=1 $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

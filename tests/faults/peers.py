@@ -347,6 +347,8 @@ def _told(case: Case, done: Done, alone: Done) -> str:
 
 
 def main() -> None:
+    # What a shell runs in the background ignores Ctrl-C, and so would all that is started from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     environments = Environments(ROOT / ".venvs" / "faults")
     known = {peer.name: replace(peer, requires=(*peer.requires, *BESIDE)) for peer in named(list(NAMES))}
     peers = [known[name] for name in NAMES]

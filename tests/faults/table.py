@@ -1,6 +1,6 @@
 """The table of the cases: what the peers did, what we do, with the figures of one run of these tests.
 
-`make faults` prints it; `make faults PAGE=docs/faults.md` writes it down as well.
+`make faults` prints it; `make faults TABLE=docs/faults.md` writes it down as well.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _CASE = re.compile(r"::test_(\d\d)(?:_to_(\d\d))?_")
 HEAD = """\
 # Faults
 
-This page is written by `make faults PAGE=docs/faults.md`; do not edit it. What a case is, and that its contract holds,
+This page is written by `make faults TABLE=docs/faults.md`; do not edit it. What a case is, and that its contract holds,
 stands in [tests/faults](../tests/faults): real runs of pytest, beside the same runs without the plugin, against real
 servers that misbehave. In each of them the exit code and pytest's counts are those of the run without the plugin, at
 most one line of ours follows pytest's summary, and `produced = delivered + rejected + kept`, in spans, as the server
