@@ -353,7 +353,7 @@ def main() -> None:
     known = {peer.name: replace(peer, requires=(*peer.requires, *BESIDE)) for peer in named(list(NAMES))}
     peers = [known[name] for name in NAMES]
     alone = replace(ALONE, requires=(*ALONE.requires, *BESIDE, "opentelemetry-sdk"))
-    installed = [line for peer in peers for line in versions(environments.python(peer)) if line.startswith(peer.name)]
+    installed = [version_of(environments, peer) for peer in peers]
     wanted = {int(number) for number in sys.argv[1:]} or {case.number for case in CASES}
     rows: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
@@ -365,6 +365,11 @@ def main() -> None:
                 rows.append({"case": case.number, "what": case.what, **told})
                 print(json.dumps(rows[-1]), flush=True)
     save(installed, rows, wanted)
+
+
+def version_of(environments: Environments, peer: Peer) -> str:
+    lines = (line.replace("_", "-") for line in versions(environments.python(peer)))
+    return next(line for line in lines if line.startswith(f"{peer.name}=="))
 
 
 def save(installed: Sequence[str], rows: Sequence[dict[str, Any]], wanted: set[int]) -> None:
