@@ -175,7 +175,8 @@ function Axis({ from, to, zoomed, onReset }: { from: number; to: number; zoomed:
             <span role="columnheader" class="right">
                 Took
             </span>
-            <span role="columnheader" class="axis" aria-label="Time">
+            <span role="columnheader" class="axis">
+                <span class="unseen">Starts</span>
                 {ticks(from, to, 4).map((t) => {
                     const place = ((t - from) / (to - from)) * 100;
                     return place > 92 ? null : (

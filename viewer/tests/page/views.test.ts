@@ -1,0 +1,254 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { readFileSync, writeFileSync } from "node:fs";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { faults, folder, launch, missing, open, Project, remove, report, View, type Watched } from "./real";
+
+const VIEWS = [
+    "overview",
+    "tests",
+    "tests&test=40",
+    "failures",
+    "timeline",
+    "slowest",
+    "slowest&by=files",
+    "slowest&by=fixtures",
+    "flaky",
+    "compare",
+];
+
+describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () => {
+    let browser: Browser;
+    let view: View;
+    let project: Project;
+    let place: string;
+    let run: string;
+    const live: { watched?: Watched } = {};
+
+    const page = (): Page => live.watched!.page;
+    const go = (hash: string) => page().evaluate((h) => void (location.hash = h), `run=${run}&${hash}`);
+    const rows = () => page().locator(".tests .row");
+    const names = () => page().locator(".tests .row .name").allInnerTexts();
+
+    beforeAll(async () => {
+        [browser, place, project] = [await launch(), folder(), new Project()];
+        view = await new View(folder()).start();
+        await project.run(view);
+        project.file("second");
+        await project.run(view, "-n2", "-p", "xdist");
+        live.watched = await open(browser, view.page);
+        await page().locator(".run-card").nth(1).waitFor();
+        run = await page().evaluate(
+            async () => ((await (await fetch("/api/runs")).json()) as { runs: { id: string }[] }).runs[0]!.id,
+        );
+    });
+    afterAll(async () => {
+        await browser.close();
+        await view.kill("SIGTERM");
+        for (const path of [view.state, place, project.path]) remove(path);
+    });
+
+    test("is filtered at each keystroke and sorted by a column", async () => {
+        await go("view=tests");
+        await page().locator("#filter").pressSequentially("many[3");
+        await expect.poll(() => rows().count()).toBe(11);
+        await page().keyboard.type("]");
+        await expect.poll(names).toEqual(["test_many[3]"]);
+        await page().locator("#filter").fill("name:many");
+        await page().getByRole("button", { name: "Sort by Test" }).click();
+        await expect
+            .poll(async () => (await names()).slice(0, 3))
+            .toEqual(["test_many[0]", "test_many[10]", "test_many[11]"]);
+        await page().getByRole("button", { name: "Sort by Test" }).click();
+        await expect.poll(async () => (await names())[0]).toBe("test_many[9]");
+        await page().locator("#filter").fill("");
+        await page().locator(".chip", { hasText: "skipped" }).click();
+        await expect.poll(names).toEqual(["test_skipped"]);
+        expect(page().url()).toContain("q=outcome:skipped");
+    });
+
+    test("is one address: another window shows the same", async () => {
+        await go("view=tests&q=needs&sort=-test");
+        await rows().first().waitFor();
+        await rows().nth(1).click();
+        await page().locator(".detail h2").waitFor();
+        const other = await page().context().newPage();
+        await other.goto(page().url());
+        await other.locator(".detail h2").waitFor();
+        expect(await other.locator(".detail h2").innerText()).toBe(await page().locator(".detail h2").innerText());
+        expect(await other.locator(".tests .row .name").allInnerTexts()).toEqual([
+            "test_needs[2]",
+            "test_needs[1]",
+            "test_needs[0]",
+        ]);
+        await other.close();
+        await page().goBack();
+        await expect.poll(() => page().locator(".detail").count()).toBe(0);
+    });
+
+    test("is read with the keyboard alone", async () => {
+        await go("view=overview");
+        await page().locator(".overview").waitFor();
+        await page().keyboard.press("2");
+        await rows().first().waitFor();
+        await page().keyboard.press("/");
+        await page().keyboard.type("test_needs");
+        await expect.poll(() => rows().count()).toBe(3);
+        await page().keyboard.press("ArrowDown");
+        await page().keyboard.press("ArrowDown");
+        await page().keyboard.press("j");
+        const first = await page().locator(".detail h2").innerText();
+        await page().keyboard.press("j");
+        await expect.poll(() => page().locator(".detail h2").innerText()).not.toBe(first);
+        expect(await page().locator(".rows").first().getAttribute("aria-activedescendant")).toMatch(/^test-\d+$/);
+        await page().keyboard.press("Escape");
+        await expect.poll(() => page().locator(".detail").count()).toBe(0);
+        await page().keyboard.press("?");
+        await page().getByRole("dialog").waitFor();
+        await page().keyboard.press("Escape");
+    });
+
+    test("has a test's failure, output, log, properties, spans and command", async () => {
+        await go("view=tests&q=test_breaks");
+        await rows().first().click();
+        const detail = page().locator(".detail");
+        await detail.locator(".traceback").waitFor();
+        expect(await detail.locator(".exception").innerText()).toBe("AssertionError");
+        expect(await detail.locator(".tb-error").first().innerText()).toContain(
+            "assert {'net': 10, 'tax': 2} == {'net': 10, 'tax': 3}",
+        );
+        await detail.locator(".output", { hasText: "what was printed" }).waitFor();
+        expect(await detail.getByText("what was logged").count()).toBeGreaterThan(0);
+        await detail.locator(".attributes", { hasText: "SHOP-12" }).waitFor();
+        expect(await detail.locator(".spans .span-name").allInnerTexts()).toEqual(
+            expect.arrayContaining(["setup", "call", "fixture database (module)"]),
+        );
+        await page().context().grantPermissions(["clipboard-read", "clipboard-write"]);
+        await detail.getByRole("button", { name: "Copy pytest command" }).click();
+        await expect
+            .poll(() => page().evaluate(() => navigator.clipboard.readText()))
+            .toBe("pytest test_shop.py::test_breaks");
+        await detail.locator(".spans .row", { hasText: "call" }).click();
+        await detail.getByRole("region", { name: "Span" }).waitFor();
+        expect(page().url()).toMatch(/span=\d/);
+    });
+
+    test("groups failures, compares with the run before, knows the flaky, the slow, the workers", async () => {
+        await go("view=failures");
+        await expect
+            .poll(() => page().locator(".cause", { hasText: "db:5432 refused" }).locator(".cause-count").innerText())
+            .toBe("3");
+        await go("view=compare");
+        await expect
+            .poll(() => page().locator(".pairs .row").allInnerTexts())
+            .toEqual([expect.stringContaining("test_changes")]);
+        await page().getByRole("button", { name: "Still failing" }).click();
+        await expect.poll(() => page().locator(".pairs .row").count()).toBe(8);
+        await go("view=flaky");
+        await page().locator("section", { hasText: "In this run" }).getByText("test_flaky").waitFor();
+        await page().locator("section", { hasText: "In the last runs" }).getByText("test_changes").waitFor();
+        await go("view=slowest&by=fixtures");
+        await page().getByRole("cell", { name: "database" }).waitFor();
+        await go("view=timeline");
+        await expect.poll(() => page().locator(".plain tbody th").allInnerTexts()).toEqual(["gw0", "gw1"]);
+        await page().locator(".chart-box").focus();
+        await page().keyboard.press("+");
+        await expect.poll(() => page().url()).toContain("zoom=");
+    });
+
+    test("shows hostile names as text", async () => {
+        await go("view=tests&q=hostile");
+        await expect
+            .poll(names)
+            .toEqual(
+                expect.arrayContaining([
+                    expect.stringContaining("<img src=x onerror=alert(1)>"),
+                    expect.stringContaining("</script><script>alert(2)</script>"),
+                    expect.stringContaining("&lt;b&gt;"),
+                ]),
+            );
+        for (const row of await rows().all()) {
+            await row.click();
+            await page().locator(".detail .traceback").waitFor();
+        }
+        expect(await page().locator("img, .detail b b, iframe").count()).toBe(0);
+    });
+
+    test.each([
+        ["light", 1400],
+        ["dark", 1400],
+        ["light", 390],
+    ] as const)("axe finds nothing in any view: %s, %i px", async (colours, width) => {
+        await page().setViewportSize({ width, height: 900 });
+        await page().emulateMedia({ colorScheme: colours });
+        for (const hash of VIEWS) {
+            await go(`view=${hash}`);
+            await page().locator(".overview, .list, .page, .fill, .detail").locator("visible=true").first().waitFor();
+            await expect.poll(() => page().locator(".loading").count()).toBe(0);
+            expect.soft(await faults(page()), hash).toEqual([]);
+            expect
+                .soft(
+                    await page().evaluate(() => document.documentElement.scrollWidth - innerWidth),
+                    `${hash} is not wider than the screen`,
+                )
+                .toBeLessThanOrEqual(0);
+        }
+        await page().evaluate(() => void (location.hash = ""));
+        await page().locator(".run-card").first().waitFor();
+        expect.soft(await faults(page()), "runs").toEqual([]);
+        await page().setViewportSize({ width: 1400, height: 900 });
+    });
+
+    test("asked no other host, and broke no rule of its policy", () => expect(live.watched!.complaints).toEqual([]));
+
+    describe("as a report file", () => {
+        const file = () => report(view, run, join(place, "report.html"));
+        const url = (path: string) => pathToFileURL(path).href;
+
+        test("opens from the disk with all of it, and asks nobody", async () => {
+            const { page, complaints } = await open(browser, url(file()));
+            await page.locator(".failure-list a", { hasText: "test_breaks" }).click();
+            await page.locator(".detail .traceback").waitFor();
+            expect(await page.locator(".detail .traceback").innerText()).toContain(
+                "assert {'net': 10, 'tax': 2} == {'net': 10, 'tax': 3}",
+            );
+            await page.locator(".output", { hasText: "what was printed" }).waitFor();
+            expect(await page.locator("#pytest-otlp-static").count()).toBe(0);
+            await page.keyboard.press("Escape");
+            await page.locator("#filter").fill("hostile");
+            await expect.poll(() => page.locator(".tests .row").count()).toBe(4);
+            for (const row of await page.locator(".tests .row").all()) await row.click();
+            for (const hash of VIEWS.filter((name) => name !== "compare")) {
+                await page.evaluate((h) => void (location.hash = h), `run=${run}&view=${hash}`);
+                await page.locator(".overview, .list, .page").locator("visible=true").first().waitFor();
+                await expect.poll(() => page.locator(".loading").count()).toBe(0);
+                expect.soft(await faults(page), hash).toEqual([]);
+            }
+            expect(complaints).toEqual([]);
+        });
+
+        test("opens as a folder", async () => {
+            const { page, complaints } = await open(
+                browser,
+                url(join(report(view, run, join(place, "folder"), "--dir"), "index.html")),
+            );
+            await page.locator(".failure-list a", { hasText: "test_breaks" }).waitFor();
+            expect(complaints).toEqual([]);
+        });
+
+        test("says what failed without script", async () => {
+            const { page } = await open(browser, url(file()), { javaScriptEnabled: false });
+            await page.getByText("test_breaks").first().waitFor();
+        });
+
+        test("that is cut off says so instead of waiting", async () => {
+            const whole = readFileSync(file(), "utf8");
+            const cut = join(place, "cut.html");
+            writeFileSync(cut, whole.slice(0, whole.indexOf('id="pytest-otlp-details-0"') - 40));
+            const { page } = await open(browser, url(cut));
+            await page.locator(".failure-list a").first().click();
+            await page.getByText("The file is cut off").waitFor();
+        });
+    });
+});
