@@ -116,7 +116,9 @@ function packed(rows: Uint32Array, keys: Float64Array, down: boolean): Uint32Arr
         mixed[i] = key * span + n;
     }
     mixed.sort();
-    return Uint32Array.from(mixed, (value) => ((value % span) + span) % span);
+    const result = new Uint32Array(rows.length);
+    for (let i = 0; i < mixed.length; i++) result[i] = mixed[i]! - Math.floor(mixed[i]! / span) * span;
+    return result;
 }
 
 /** Two ordered lists as one. */

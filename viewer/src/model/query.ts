@@ -51,7 +51,7 @@ function positive(key: string, value: string, table: TestTable): Matcher | undef
     if (key === "duration") return duration(value, table);
     if (key === "is") return value === "flaky" ? (n) => table.flaky.at(n) === 1 : undefined;
     const parts = value.split(",").filter((part) => part !== "");
-    if (key === "name") return (n) => parts.some((part) => (table.name[n] ?? "").toLowerCase().includes(part));
+    if (key === "name") return (n) => parts.some((part) => table.small(n).includes(part));
     if (key === "marker")
         return byWord(table.markers, (word) =>
             word.split(",").some((marker) => parts.some((part) => marker.startsWith(part))),
@@ -82,9 +82,9 @@ function text(value: string, table: TestTable): Matcher {
     const inType = byWord(table.type, (word) => word.includes(value));
     const isOutcome = byWord(table.outcome, (word) => word === value);
     return (n) => {
-        if (inFile(n) || inMessage(n) || inType(n) || isOutcome(n)) return true;
-        const name = (table.name[n] ?? "").toLowerCase();
-        return name.includes(value) || (left !== undefined && name.startsWith(right) && endsFile(n));
+        const name = table.small(n);
+        if (name.includes(value) || inFile(n) || inMessage(n) || inType(n) || isOutcome(n)) return true;
+        return left !== undefined && name.startsWith(right) && endsFile(n);
     };
 }
 

@@ -43,6 +43,7 @@ export class TestTable {
     readonly setup = new Numbers();
     readonly call = new Numbers();
     readonly teardown = new Numbers();
+    private readonly smallNames: string[] = [];
 
     /** Take rows in. False where rows before them are missing: they have to be asked for first. */
     append(tests: Tests): boolean {
@@ -58,6 +59,11 @@ export class TestTable {
         for (const name of values(columns.name, count, "")) this.name.push(String(name));
         this.count += count;
         return true;
+    }
+
+    /** The name in small letters, made once: a filter asks for all of them at each keystroke. */
+    small(n: number): string {
+        return (this.smallNames[n] ??= (this.name[n] ?? "").toLowerCase());
     }
 
     nodeid(n: number): string {

@@ -192,7 +192,6 @@ function Body({
             {OUTPUTS.map((name) => (
                 <Output key={name} name={name} value={attributes[`pytest.${name}`]} />
             ))}
-            {attempts.length > 1 && <Attempts table={table} attempts={attempts} n={n} />}
             <section>
                 <h3>
                     Spans <small>{tree.count}</small>
@@ -204,6 +203,7 @@ function Body({
                     fetchMore={(span) => store.source.span(run.id, n, span, tree.id[span]!)}
                 />
             </section>
+            {attempts.length > 1 && <Attempts table={table} attempts={attempts} n={n} />}
             {tree.logs.length > 0 && (
                 <section>
                     <h3>

@@ -59,5 +59,8 @@ describe("a selection that is kept up is the one made anew", () => {
         }
         expect([...selection.rows]).toEqual([...new Selection(table, "outcome:passed,failed", sort).rows]);
         expect(selection.rows.length).toBe(200);
+        // Another query in the same order, as while one types.
+        const next = new Selection(table, "outcome:failed", sort, selection);
+        expect([...next.rows]).toEqual([...new Selection(table, "outcome:failed", sort).rows]);
     });
 });

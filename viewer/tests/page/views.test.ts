@@ -121,7 +121,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await detail.locator(".output", { hasText: "what was printed" }).waitFor();
         expect(await detail.getByText("what was logged").count()).toBeGreaterThan(0);
         await detail.locator(".attributes", { hasText: "SHOP-12" }).waitFor();
-        expect(await detail.locator(".spans .span-name").allInnerTexts()).toEqual(
+        expect(await detail.locator(".spans .span-name .ellipsis").allInnerTexts()).toEqual(
             expect.arrayContaining(["setup", "call", "fixture database (module)"]),
         );
         await page().context().grantPermissions(["clipboard-read", "clipboard-write"]);
