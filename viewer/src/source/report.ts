@@ -4,8 +4,6 @@ import type { Source } from "./source";
 const SUMMARY = "pytest-otlp-summary";
 const block = (number: number): string => `pytest-otlp-details-${number}`;
 
-export const inReport = (): boolean => document.getElementById(SUMMARY) !== null;
-
 /** What an inert script element of the file holds: base64 of gzip of JSON. */
 async function unpack<T>(element: Element): Promise<T> {
     const text = atob((element.textContent ?? "").trim());

@@ -1,0 +1,4 @@
+import { liveSource, signIn } from "./source/live";
+import { start } from "./start";
+
+void start(liveSource, signIn());
