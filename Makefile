@@ -17,6 +17,8 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The viewer's page: built here, so that who installs the package needs no Node.
 PAGE := src/pytest_otlp/viewer/page/index.html
 PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -print)
+# Exit status 0 where Node is new enough for that.
+NODE_SERVES := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'
 NPM := cd viewer && npm --no-audit --no-fund --loglevel=error
 # By version, outside the checkout: made once for all checkouts.
 ACTIONLINT_VERSION := v1.7.12
@@ -30,7 +32,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads -
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) $(if $(shell command -v npm),$(PAGE)) ## Make the virtual environment with everything in it
+setup: $(STAMP) $(if $(shell $(NODE_SERVES) 2>/dev/null && command -v npm),$(PAGE)) ## Make the virtual environment with everything in it
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, $(PYTHON) is %d.%d: set PYTHON=" % sys.version_info[:2] if sys.version_info < (3, 10) else 0)'
@@ -49,7 +51,7 @@ $(PAGE): viewer/node_modules/.package-lock.json $(PAGE_SOURCE)
 	@touch $@
 
 viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.json
-	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' || { echo 'Node 20.19 or newer is needed for the page of the viewer, this is' "$$(node --version)" >&2; exit 1; }
+	@$(NODE_SERVES) || { echo 'Node 20.19 or newer is needed for the page of the viewer, here is' "$$(node --version 2>/dev/null || echo none)" >&2; exit 1; }
 	$(NPM) ci
 	@touch $@
 
@@ -97,8 +99,10 @@ $(ACTIONLINT):
 bench: $(STAMP) ## Measure what the plugin costs
 	$(BIN)/python benchmarks/run.py
 
-bench-view: $(STAMP) ## Measure the receiver of `pytest-otlp view`
+bench-view: $(STAMP) ## Measure `pytest-otlp view`: the receiver, and the page in a real browser (needs Node and Chromium)
 	$(BIN)/python benchmarks/view.py
+	$(MAKE) --quiet page
+	cd viewer && npx vitest run --project bench
 
 backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="collector jaeger" for some)
 	$(PYTHON) backends/build.py $(BACKENDS)

@@ -14,7 +14,7 @@ const BROWSERS = [
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 const browserPath = BROWSERS.find((path) => path && existsSync(path));
-const python = process.env.PYTEST_OTLP_PYTHON ?? resolve("../.venv/bin/python");
+export const python = process.env.PYTEST_OTLP_PYTHON ?? resolve("../.venv/bin/python");
 const FLAGS =
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
