@@ -110,11 +110,6 @@ def test_flaky():
 @pytest.mark.skip(reason="not sold yet")
 def test_skipped():
     pass
-
-
-def test_takes_long():
-    # Longer than a test may take without a marker, which is 5 s.
-    time.sleep(7)
 """
 
 SLOW_SERIES = """

@@ -36,6 +36,10 @@ NOT_THERE = {
 """Series that are there only once something has gone wrong; others of that kind begin with 0."""
 
 
+MAY_BE_EMPTY = {"Tests that took, or take, more than 5 s"}
+"""Panels of what the sample has not; their queries are run, and must be without an error."""
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(tmp_path_factory.mktemp("stack"))
@@ -107,7 +111,10 @@ def test_a_panel_has_rows(stack: Stack, sample: Sample, query: Query) -> None:
     expression = query.filled(
         __rate_interval="1m", __range="1h", __interval="5m", service=sample.service, branch=".*", run=sample.run_id
     )
-    found = wait_for(f"rows of {expression}", lambda: rows(stack, query, expression), 20)
+    if query.panel in MAY_BE_EMPTY:
+        found = rows(stack, query, expression)
+    else:
+        found = wait_for(f"rows of {expression}", lambda: rows(stack, query, expression), 45)
     print(f"{query}: {found} rows")
 
 
