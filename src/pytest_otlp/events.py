@@ -90,6 +90,20 @@ class LogFact(NamedTuple):
     exception: Failure | None = None
 
 
+class Step(NamedTuple):
+    """A part of a scenario of pytest-bdd: the feature, the scenario itself, or one step; in this order."""
+
+    kind: str
+    """`feature`, `scenario` or `step`: what stands below the last one of the kind before."""
+    name: str
+    """A step's with its keyword."""
+    path: str
+    line: int
+    start: int
+    end: int
+    failure: Failure | None = None
+
+
 class SpanEventFact(NamedTuple):
     """An event that a test added to its span."""
 
@@ -133,6 +147,7 @@ class Phase(NamedTuple):
     """Records beyond the most that are told of one test."""
     attributes: tuple[tuple[str, Any], ...] = ()
     """What the hook `pytest_otel_test_attributes` gave."""
+    steps: tuple[Step, ...] = ()
 
 
 class LinkFact(NamedTuple):
@@ -236,7 +251,7 @@ class TracesSplit(NamedTuple):
 
 
 class TestStarted(NamedTuple):
-    """A test (every attempt of it) is about to run."""
+    """A test is about to run; told again, with the same key, of a further attempt."""
 
     key: int
     """Names the test in the events that follow; unique in a journal."""
@@ -244,6 +259,8 @@ class TestStarted(NamedTuple):
     time: int
     case: Case | None = None
     """None where another process knows it; it then comes with the first phases."""
+    worker: str = ""
+    """As far as it is known then: the phases' word is the last one."""
 
 
 class PhasesFinished(NamedTuple):
@@ -296,6 +313,21 @@ class RunWarned(NamedTuple):
     warning: WarningFact
 
 
+class WorkerStarted(NamedTuple):
+    """A worker of xdist was started."""
+
+    worker: str
+    time: int
+
+
+class WorkerFinished(NamedTuple):
+    """A worker is gone; `failure`: where it was not asked to go."""
+
+    worker: str
+    time: int
+    failure: Failure | None = None
+
+
 class SessionFinished(NamedTuple):
     """The last line of a journal whose run came to an end of its own."""
 
@@ -321,6 +353,8 @@ Event: TypeAlias = (
     | TestCrashed
     | RunWarned
     | AppSpan
+    | WorkerStarted
+    | WorkerFinished
     | SessionFinished
 )
 
@@ -338,6 +372,8 @@ _TAGS: dict[type[Event], str] = {
     TestCrashed: "crash",
     RunWarned: "warn",
     AppSpan: "app",
+    WorkerStarted: "worker",
+    WorkerFinished: "gone",
     SessionFinished: "end",
 }
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -480,11 +516,13 @@ def logs_of(fields: Iterable[list[Any]]) -> tuple[LogFact, ...]:
     return tuple(LogFact._make([*log[:7], failure_of(log[7])]) for log in fields)
 
 
-def _phase(fields: list[Any]) -> Phase:
+def phase_of(fields: list[Any]) -> Phase:
     if len(fields) == PLAIN_FIELDS:
         return Phase._make([*fields, *_NOTHING_MORE])
     rest = [*fields[PLAIN_FIELDS:], *_NOTHING_MORE[len(fields) - PLAIN_FIELDS :]]
-    failure, reason, fixtures, span, properties, output, subtests, warnings, logs, dropped, attributes = rest[:11]
+    failure, reason, fixtures, span, properties, output, subtests, warnings, logs, dropped, attributes, steps = rest[
+        :12
+    ]
     return Phase._make(
         [
             *fields[:PLAIN_FIELDS],
@@ -499,8 +537,14 @@ def _phase(fields: list[Any]) -> Phase:
             logs_of(logs),
             dropped,
             tuple((name, value) for name, value in attributes),
+            tuple(map(step_of, steps)),
         ]
     )
+
+
+def step_of(fields: list[Any]) -> Step:
+    *plain, failure = fields[:7]
+    return Step._make([*plain, failure_of(failure)])
 
 
 def _subtest(fields: list[Any]) -> Subtest:
@@ -511,12 +555,13 @@ def _subtest(fields: list[Any]) -> Subtest:
 def _phases_finished(fields: list[Any]) -> PhasesFinished:
     key, attempt, worker, last, phases = fields[:5]
     case = case_of(fields[5]) if len(fields) > 5 else None
-    return PhasesFinished(key, attempt, worker, last, tuple(map(_phase, phases)), case)
+    return PhasesFinished(key, attempt, worker, last, tuple(map(phase_of, phases)), case)
 
 
 def _test_started(fields: list[Any]) -> TestStarted:
     key, nodeid, time = fields[:3]
-    return TestStarted(key, nodeid, time, case_of(fields[3]) if len(fields) > 3 else None)
+    case = case_of(fields[3]) if len(fields) > 3 else None
+    return TestStarted(key, nodeid, time, case, fields[4] if len(fields) > 4 else "")
 
 
 def _collect_failed(fields: list[Any]) -> CollectFailed:
@@ -527,6 +572,11 @@ def _collect_failed(fields: list[Any]) -> CollectFailed:
 def _collection_finished(fields: list[Any]) -> CollectionFinished:
     worker, start, end, deselected = fields[:4]
     return CollectionFinished(worker, start, end, deselected, warnings_of(fields[4] if len(fields) > 4 else ()))
+
+
+def _worker_finished(fields: list[Any]) -> WorkerFinished:
+    worker, time = fields[:2]
+    return WorkerFinished(worker, time, failure_of(fields[2]) if len(fields) > 2 else None)
 
 
 def _session_finished(fields: list[Any]) -> SessionFinished:
@@ -551,5 +601,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "crash": lambda fields: TestCrashed._make(fields[:4]),
     "app": _app_span,
     "warn": lambda fields: RunWarned(fields[0], fields[1], WarningFact._make(fields[2][:4])),
+    "worker": lambda fields: WorkerStarted._make(fields[:2]),
+    "gone": _worker_finished,
     "end": _session_finished,
 }

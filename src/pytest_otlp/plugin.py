@@ -16,16 +16,9 @@ if TYPE_CHECKING:
 
 _OFF = pytest.StashKey[str]()
 """Why nothing is recorded although it was asked for."""
-_RUNS_NO_TESTS = (
-    "collectonly",
-    "showfixtures",
-    "show_fixtures_per_test",
-    "markers",
-    "help",
-    "version",
-    "cacheshow",
-    "setupplan",
-)
+_NO_RUN = ("cacheshow", "help", "looponfail", "markers", "version")
+"""Options with which pytest has no session of its own; of `looponfail` each round is one, in another process."""
+_TESTS_NOTHING = ("collectonly", "setuponly", "setupplan", "show_fixtures_per_test", "showfixtures")
 
 
 class Hooks:
@@ -72,10 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         _observe_for_controller(config, worker_input)
-    elif not any(config.getoption(name, None) for name in _RUNS_NO_TESTS):
+    elif not _given(config, _NO_RUN):
         source = options.requested(config, os.environ)
         if source is not None:
             _record(config, source)
+
+
+def _given(config: pytest.Config, options: tuple[str, ...]) -> bool:
+    return any(config.getoption(name, None) for name in options)
 
 
 def _observe_for_controller(config: pytest.Config, worker_input: dict[str, object]) -> None:
@@ -94,7 +91,7 @@ def _record(config: pytest.Config, source: options.Source) -> None:
     from pytest_otlp import resolve, session  # noqa: PLC0415  nothing of it is imported when the plugin is off
 
     try:
-        session.start(config, resolve.resolve(config, os.environ))
+        session.start(config, resolve.resolve(config, os.environ), tests=not _given(config, _TESTS_NOTHING))
     except OSError as error:
         config.stash[_OFF] = f"otlp: off, because no journal can be written ({error})"
 

@@ -128,6 +128,7 @@ class Recorder:
         """Takes part in what an observer in this process sees."""
         self._observer = observer
         observer.on_start = self.start
+        observer.on_again = self.start_again
 
     def start(self, item: pytest.Item, time: int, case: str) -> None:
         """A test of this process is about to run; `case` is its `Case`, encoded."""
@@ -136,17 +137,26 @@ class Recorder:
         self._current = self._attempts["", nodeid] = _Attempt(self._keys, nodeid)
         self._journal.append(events.encode_started(self._keys, nodeid, time, case))
 
-    def start_elsewhere(self, nodeid: str) -> None:
-        """A test of some worker is about to run, or a further attempt of it."""
-        for (_, known), attempt in self._attempts.items():
+    def start_again(self, item: pytest.Item, time: int, case: str) -> None:
+        """A further attempt of a test of this process; flaky has some after one that was over."""
+        attempt = self._attempts.get(("", item.nodeid))
+        if attempt is None:
+            self.start(item, time, case)
+        else:
+            self._journal.append(events.encode(TestStarted(attempt.key, attempt.nodeid, time)))
+
+    def start_elsewhere(self, nodeid: str, worker: str) -> None:
+        """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
+        for (owner, known), attempt in self._attempts.items():
             if known == nodeid and attempt.awaited:
                 attempt.awaited = False
+                self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now(), worker=owner)))
                 return
-        self._announce(nodeid)
+        self._announce(nodeid, worker)
 
-    def _announce(self, nodeid: str) -> None:
+    def _announce(self, nodeid: str, worker: str) -> None:
         attempt = self._new_attempt(nodeid)
-        self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now())))
+        self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now(), worker=worker)))
 
     def _new_attempt(self, nodeid: str) -> _Attempt:
         self._keys += 1
@@ -294,6 +304,11 @@ class Recorder:
         # Of a test with subtests pytest finds out only by this question that it failed.
         category = self._asked(report) if attempt.subtests else self._category(report)
         last = report.when == "teardown"
+        if facts.extra is not None and facts.extra.withheld:
+            self._settle_plain(attempt)
+            attempt.rows += map(events.encode_phase, facts.extra.withheld)
+            attempt.rerun = attempt.awaited = any(phase.outcome == "rerun" for phase in facts.extra.withheld)
+            attempt.passed = attempt.passed and not attempt.rerun
         if category == "rerun":
             attempt.rerun = attempt.awaited = last = True
         self._add_row(attempt, report, category, facts, last=last)
@@ -302,7 +317,7 @@ class Recorder:
         """The first report of a test that a worker runs: now the worker is known."""
         waiting = self._unclaimed.get(nodeid)
         if not waiting:
-            self._announce(nodeid)
+            self._announce(nodeid, worker)
             waiting = self._unclaimed[nodeid]
         attempt = self._attempts[worker, nodeid] = waiting.popleft()
         if not waiting:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import inspect
 import json
+import sys
 from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from types import FunctionType, MethodType
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 import pytest
 
 from pytest_otlp import events
-from pytest_otlp.events import Case, Failure, Fixture, LogFact, Phase, SpanFacts, Subtest, WarningFact
+from pytest_otlp.events import Case, Failure, Fixture, LogFact, Phase, SpanFacts, Step, Subtest, WarningFact
 from pytest_otlp.redact import REDACTED, is_secret, without_secrets, without_user_info
-from pytest_otlp.safe import cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
+from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,9 @@ class PhaseExtra(NamedTuple):
     attributes: tuple[tuple[str, Any], ...] = ()
     defect: str = ""
     """What went wrong in a hook of somebody else's, for the line at the end."""
+    withheld: tuple[Phase, ...] = ()
+    """Earlier phases of the attempt of which a plugin keeps the reports to itself."""
+    steps: tuple[Step, ...] = ()
 
 
 class Facts(NamedTuple):
@@ -79,7 +83,7 @@ def unpack(packed: Packed) -> Facts:
 
 
 def _decoded(text: str) -> PhaseExtra:
-    exception, fixtures, span, process, warnings, logs, dropped, attributes, defect = json.loads(text)
+    exception, fixtures, span, process, warnings, logs, dropped, attributes, defect, withheld, steps = json.loads(text)
     return PhaseExtra(
         (exception[0], exception[1]) if exception else None,
         tuple(map(events.fixture_of, fixtures)),
@@ -90,6 +94,8 @@ def _decoded(text: str) -> PhaseExtra:
         dropped,
         tuple((name, value) for name, value in attributes),
         defect,
+        tuple(map(events.phase_of, withheld)),
+        tuple(map(events.step_of, steps)),
     )
 
 
@@ -98,7 +104,7 @@ def describe(item: pytest.Item, redact: Sequence[str]) -> Case:
     path, line, _ = item.location
     function = getattr(item, "obj", None)
     markers, group = _markers(item)
-    return Case(
+    case = Case(
         path.replace("\\", "/"),
         0 if line is None else line + 1,
         _function_name(function, item),
@@ -108,6 +114,11 @@ def describe(item: pytest.Item, redact: Sequence[str]) -> Case:
         tuple(_parameters(item, redact)) if hasattr(item, "callspec") else (),
         group,
     )
+    if "pytest_bdd" not in sys.modules:
+        return case
+    from pytest_otlp.bdd import of_scenario  # noqa: PLC0415  only beside it
+
+    return of_scenario(case, item, redact)
 
 
 class Cases:
@@ -148,6 +159,8 @@ class Cases:
     def _enter(self, parent: pytest.Collector | None) -> None:
         self._parent = parent
         self._bare = parent is not None and not any(node.own_markers for node in parent.listchain())
+        if "pytest_bdd" in sys.modules:
+            self._bare = False  # its scenarios look plain
         if parent is not None:
             self._prefix, self._suite = f"{parent.nodeid}::", quoted(parent.nodeid)
             self._description = quoted(_description_of_class(parent))
@@ -240,7 +253,21 @@ def exception_of(call: pytest.CallInfo[None]) -> tuple[str, str] | None:
     error = call.excinfo.value
     if isinstance(error, pytest.FixtureLookupError):
         return qualified_name(type(error)), error.msg or f"fixture {error.argname!r} not found"
+    if type(error).__module__ in ("doctest", "_pytest.doctest"):
+        return _exception_of_doctest(error)
     return qualified_name(type(error)), exception_message(error)
+
+
+def _exception_of_doctest(error: Any) -> tuple[str, str]:
+    """What went wrong in an example: the errors' own text is the name of the whole docstring."""
+    first = error.failures[0] if hasattr(error, "failures") else error
+    if hasattr(first, "exc_info"):
+        return qualified_name(first.exc_info[0]), exception_message(first.exc_info[1])
+    if not hasattr(first, "example"):
+        return qualified_name(type(error)), exception_message(error)
+    expected, got = first.example.want.strip() or "nothing", first.got.strip() or "nothing"
+    message = f"{first.example.source.strip()}: expected {expected}, got {got}"
+    return qualified_name(type(first)), cut_middle(message, MESSAGE_LIMIT)
 
 
 def exception_of_collection(report: pytest.CollectReport) -> tuple[str, str] | None:
@@ -275,6 +302,7 @@ def phase_of(
         logs=extra.logs,
         logs_dropped=extra.logs_dropped,
         attributes=extra.attributes,
+        steps=extra.steps,
     )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_otlp.resolve import Options
 
 Attributes: TypeAlias = dict[str, str | int]
+_NOTHING_TO_TELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""Of a run that tests nothing, for it did not fail."""
 
 _REPORT = 120.0
 """s that the end of the run waits for the report, beyond the exit timeout."""
@@ -32,8 +34,10 @@ _REPORT = 120.0
 class Session:
     """The run of the process that owns it, and the two lines in the terminal."""
 
-    def __init__(self, config: pytest.Config, options: Options) -> None:
+    def __init__(self, config: pytest.Config, options: Options, *, tests: bool) -> None:
         """Writes the first line of the journal and starts the exporter.
+
+        `tests`: the run is to test something. Else the exporter is started only if it fails.
 
         Raises:
             OSError: no journal can be created anywhere.
@@ -54,7 +58,8 @@ class Session:
         self._problem = ""
         self._header_shown = False
         self._session: pytest.Session | None = None
-        self._exporter = self._start_exporter()
+        self._tests = tests
+        self._exporter = self._start_exporter() if tests else None
         self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
 
     @property
@@ -112,6 +117,8 @@ class Session:
             return None
 
     def pytest_report_header(self) -> list[str]:
+        if not self._tests:
+            return []
         self._header_shown = True
         endpoint = self._options.endpoint
         line = terminal.header(
@@ -153,6 +160,11 @@ class Session:
             return
         self.recorder.finish(exit_code)
         self._journal.close()
+        if not self._tests:
+            if exit_code in _NOTHING_TO_TELL:
+                self._journal.path.unlink(missing_ok=True)
+                return
+            self._exporter = self._start_exporter()
         line = self._delivered()
         reporter = self._config.pluginmanager.getplugin("terminalreporter")
         if reporter is not None and line:
@@ -243,13 +255,13 @@ def _multiplier(spec: str) -> int:
     return int(count) if star and count.isdigit() else 1
 
 
-def start(config: pytest.Config, options: Options) -> None:
-    """Begins to record this run.
+def start(config: pytest.Config, options: Options, *, tests: bool) -> None:
+    """Begins to record this run. `tests`: it is to test something (`--collect-only` and the like do not).
 
     Raises:
         OSError: no journal can be created anywhere.
     """
-    session = Session(config, options)
+    session = Session(config, options, tests=tests)
     config.add_cleanup(_entered(CurrentRun(session.settings.trace_id, session.settings.run_id, session.settings.link)))
     register = config.pluginmanager.register
     register(session.recorder, "otlp-recorder")
@@ -257,7 +269,7 @@ def start(config: pytest.Config, options: Options) -> None:
     if distributed_to(config):
         from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
 
-        register(ControllerHooks(session.recorder, session.settings, session.anchor), "otlp-xdist")
+        register(ControllerHooks(config, session.recorder, session.settings, session.anchor), "otlp-xdist")
     else:
         observer = observe(
             config,

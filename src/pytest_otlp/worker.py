@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from pytest_otlp import events, traces
 from pytest_otlp.attributes import ask_others
-from pytest_otlp.events import CollectionFinished, Failure, FileCollected, Fixture, TracesSplit, WarningFact
+from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, TracesSplit, WarningFact
+from pytest_otlp.fixtures import FixtureObserver
 from pytest_otlp.imports import when_imported
 from pytest_otlp.marked import find_marked
 from pytest_otlp.reports import (
@@ -23,10 +25,8 @@ from pytest_otlp.reports import (
     PhaseExtra,
     exception_of,
     exception_of_collection,
-    failure_of_exception,
     pack,
 )
-from pytest_otlp.safe import text_of
 from pytest_otlp.warned import TestWarnings, fact_of, root_of
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class TestObserver:
         self._cases = Cases(redact)
         self.on_start: Callable[[pytest.Item, int, str], None] | None = None
         """Told of each test before its setup, with the time and its encoded case; else that is on its first report."""
+        self.on_again: Callable[[pytest.Item, int, str], None] | None = None
+        """The same of each further attempt."""
         self.span: CurrentSpan | None = None
         self.logs: TestLogs | None = None
         self.attachment: Attachment | None = None
@@ -111,6 +113,7 @@ class TestObserver:
         """What is decided once for all tests, so that each need not ask."""
         self.fixtures: list[Fixture] = []
         """Fixtures that were set up or torn down since the last report."""
+        self.fixture_observer: FixtureObserver | None = None
         self.process: list[str] = []
         """Lines about the process itself that wait for a report to ride on."""
 
@@ -129,6 +132,8 @@ class TestObserver:
         self.watches["setup"].start = start = self._now()
         if item is self._item:
             place.attempt += 1
+            if self.on_again is not None:
+                self.on_again(item, start, self._cases.encoded(item))
         else:
             self._item = item
             place.nodeid = item.nodeid
@@ -153,9 +158,11 @@ class TestObserver:
         self.place.phase = "teardown"
         self.watches["teardown"].start = self._now()
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
-        """No wrapper around the report's making: that alone would cost as much as everything else in here."""
+        """No wrapper around the report's making: that alone would cost as much as everything else in here.
+
+        Nor first of all: pytest's support of unittest (8.0 to 9.2) puts the exception on the call in a hook that is.
+        """
         watch = self.watches[call.when]
         watch.end = self._now()
         watch.extra = None
@@ -183,6 +190,8 @@ class TestObserver:
             return None
 
     def _extra(self, call: pytest.CallInfo[None]) -> PhaseExtra:
+        if call.excinfo is not None and self.fixture_observer is not None:
+            self.fixture_observer.teardown_failed(call.excinfo.value)
         fixtures, self.fixtures[:] = tuple(self.fixtures), ()
         process, self.process[:] = tuple(self.process), ()
         logs, dropped = self.logs.take() if self.logs is not None else ((), 0)
@@ -220,81 +229,6 @@ def attach(observer: TestObserver, report: pytest.TestReport) -> None:
     facts = observer.facts_of(report)
     if facts is not None:
         report.__dict__[FACTS] = pack(facts)
-
-
-class FixtureObserver:
-    """Times the setup and the teardown of fixtures."""
-
-    def __init__(self, found: list[Fixture], now: Clock, shortest: int) -> None:
-        self._found = found
-        self._now = now
-        self._shortest = shortest
-        self._teardowns: dict[pytest.FixtureDef[Any], int] = {}
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-    ) -> Generator[None, object, object]:
-        start = self._now()
-        try:
-            result = yield
-        except BaseException:
-            self._add(fixturedef, request, start, pytest.ExceptionInfo.from_current())
-            raise
-        if self._now() - start >= self._shortest:
-            self._add(fixturedef, request, start)
-        # Finalizers run last in, first out: this one right before the fixture's own, after those of its users.
-        fixturedef.addfinalizer(partial(self._teardown_starts, fixturedef))
-        return result
-
-    def _teardown_starts(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        self._teardowns[fixturedef] = self._now()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
-        start = self._teardowns.pop(fixturedef, None)
-        if start is not None and self._now() - start >= self._shortest:
-            self._add(fixturedef, request, start, teardown=True)
-
-    def _add(
-        self,
-        fixturedef: pytest.FixtureDef[Any],
-        request: pytest.FixtureRequest,
-        start: int,
-        excinfo: pytest.ExceptionInfo[BaseException] | None = None,
-        *,
-        teardown: bool = False,
-    ) -> None:
-        code = getattr(fixturedef.func, "__code__", None)
-        self._found.append(
-            Fixture(
-                name=fixturedef.argname,
-                scope=text_of(fixturedef.scope),
-                start=start,
-                end=self._now(),
-                teardown=teardown,
-                param=_param_of(request),
-                path=_relative(code.co_filename, request.config) if code else "",
-                line=code.co_firstlineno if code else 0,
-                failure=_fixture_failure(excinfo),
-            )
-        )
-
-
-def _fixture_failure(excinfo: pytest.ExceptionInfo[BaseException] | None) -> Failure | None:
-    """A skip is no failure. The stack trace stands on the phase already."""
-    if excinfo is None or excinfo.errisinstance(pytest.skip.Exception):
-        return None
-    return failure_of_exception(excinfo)._replace(stacktrace="")
-
-
-def _param_of(request: pytest.FixtureRequest) -> str:
-    """A fixture's parameter as its index: its value may be secret, long, or raise on `repr`."""
-    return text_of(getattr(request, "param_index", "")) if hasattr(request, "param") else ""
-
-
-def _relative(filename: str, config: pytest.Config) -> str:
-    return filename.replace("\\", "/").removeprefix(root_of(config))
 
 
 class CollectionObserver:
@@ -376,7 +310,8 @@ def observe(
         observer.when_collected.append(partial(plan_traces, observer.place, settings, tell))
     if settings.detail != "tests":
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
-        register(FixtureObserver(observer.fixtures, now, shortest), "otlp-fixtures")
+        observer.fixture_observer = FixtureObserver(config, observer.fixtures, now, shortest)
+        register(observer.fixture_observer, "otlp-fixtures")
     if settings.logs:
         from pytest_otlp.logged import observe_logs  # noqa: PLC0415  only where they are sent
 
@@ -390,7 +325,25 @@ def observe(
         observer.when_collected.append(partial(find_marked, observer.place))
         attach = partial(_make_current, observer, settings, now, worker)
         observer.forget_import = when_imported("opentelemetry.trace", attach)
+    _observe_beside(config, observer, settings, now)
     return observer
+
+
+def _observe_beside(config: pytest.Config, observer: TestObserver, settings: Settings, now: Clock) -> None:
+    """What only plugins know that do more than pytest's hooks tell."""
+    register = config.pluginmanager.register
+    if config.pluginmanager.hasplugin("flaky"):
+        from pytest_otlp.flaky import WithheldReports  # noqa: PLC0415  only beside it
+
+        register(WithheldReports(observer, settings.redact), "otlp-flaky")
+    if settings.detail != "tests" and hasattr(config.hook, "pytest_bdd_before_scenario"):
+        from pytest_otlp.bdd import ScenarioObserver  # noqa: PLC0415  only beside it
+
+        register(ScenarioObserver(observer, config, now), "otlp-bdd")
+    if settings.context and "pytest_twisted" in sys.modules:
+        from pytest_otlp.twisted import ReactorContext  # noqa: PLC0415  only beside it
+
+        register(ReactorContext(observer), "otlp-twisted")
 
 
 def _make_current(observer: TestObserver, settings: Settings, now: Clock, worker: str) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from pytest_otlp import CurrentRun, _entered, clock, events, traces
 from pytest_otlp.clock import Anchor
-from pytest_otlp.events import TracesSplit
-from pytest_otlp.reports import FACTS
+from pytest_otlp.events import Failure, TracesSplit, WorkerFinished, WorkerStarted
+from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT
+from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, text_of
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_otlp.recorder import Recorder
 
@@ -24,8 +25,10 @@ INPUT = "otlp"
 class ControllerHooks:
     """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
 
-    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
+    def __init__(self, config: pytest.Config, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
+        self._config = config
         self._recorder = recorder
+        self._now = clock.clock_from(anchor)
         self._input = [tuple(settings), tuple(anchor)]
         self._settings = settings
         self._tests: dict[str, int] = {}
@@ -33,6 +36,7 @@ class ControllerHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput[INPUT] = self._input
+        self._recorder.tell(events.encode(WorkerStarted(node.gateway.id, self._now())))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
@@ -51,13 +55,56 @@ class ControllerHooks:
             self._recorder.tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._recorder.start_elsewhere(nodeid)
+        self._recorder.start_elsewhere(nodeid, worker_that_runs(self._dsession, nodeid))
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any) -> None:
-        """A worker that ran no test had no report for the facts about itself."""
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """A worker that ran no test had no report for the facts about itself. `error`: None where all went well."""
         for line in getattr(node, "workeroutput", {}).get(INPUT, ()):
             self._recorder.tell(line)
+        failure = None if error is None else _crash(node.gateway.id, text_of(error).strip())
+        self._recorder.tell(events.encode(WorkerFinished(node.gateway.id, self._now(), failure)))
+
+    @property
+    def _dsession(self) -> Any:
+        return self._config.pluginmanager.getplugin("dsession")
+
+
+def _crash(worker: str, error: str) -> Failure:
+    """`error`: a sentence of xdist's, or the traceback of what the worker raised."""
+    *traceback, last = error.splitlines() or [""]
+    return Failure(
+        "worker_crashed",
+        f"worker {worker!r} crashed: {cut_middle(last, MESSAGE_LIMIT)}",
+        cut_top(error, STACKTRACE_LIMIT) if traceback else "",
+    )
+
+
+def worker_that_runs(dsession: Any, nodeid: str) -> str:
+    """The worker whose next test this is: the hook that a test starts does not say it. Empty where it cannot be told.
+
+    It matters only if the test never reports: the id of its span depends on the worker. The schedulers of xdist
+    (3.6 to 3.8) keep the tests of a worker in two ways, and other plugins may bring others.
+    """
+    scheduler: Any = getattr(dsession, "sched", None)
+    try:
+        if hasattr(scheduler, "assigned_work"):
+            waiting = [(node, _unfinished(work)) for node, work in scheduler.assigned_work.items()]
+        else:
+            collections = getattr(scheduler, "node2collection", {})
+            waiting = [
+                (node, (collections.get(node) or scheduler.collection)[pending[0]])
+                for node, pending in scheduler.node2pending.items()
+                if pending
+            ]
+        return next((str(node.gateway.id) for node, first in waiting if first == nodeid), "")
+    except (AttributeError, LookupError, TypeError):
+        return ""
+
+
+def _unfinished(work: Mapping[str, Mapping[str, bool]]) -> str:
+    """The first test that is not over among those that are assigned by scope."""
+    return next((nodeid for tests in work.values() for nodeid, over in tests.items() if not over), "")
 
 
 class WorkerHooks:

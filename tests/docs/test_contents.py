@@ -25,6 +25,8 @@ ATTRIBUTES = (
     "Phase",
     "Fixture",
     "Subtest",
+    "Scenario",
+    "Worker",
     "Collection",
     "Exception",
     "Warning",
@@ -141,6 +143,21 @@ CRASH = """
     def test_passes():
         pass
 """
+SCENARIO = {
+    "shop.feature": """\
+Feature: Shop
+    Scenario: Buying
+        Given a shop
+""",
+    "test_shop.py": """
+        from pytest_bdd import given, scenarios
+
+        scenarios("shop.feature")
+
+        @given("a shop")
+        def _(): assert 0
+    """,
+}
 INTERRUPT = """
     def test_interrupted():
         raise KeyboardInterrupt
@@ -175,6 +192,7 @@ def everything(run_pytest: Runner) -> Iterator[Run]:
     yield run_pytest(CRASH, "--otel-logs=on", "-n1")
     yield run_pytest(INTERRUPT)
     yield run_pytest({"conftest.py": WARNED, "test_it.py": LOGGED}, "--otel-logs=on", "--otel-trace-per=file")
+    yield run_pytest(SCENARIO, "-p", "pytest_bdd.plugin")
 
 
 def kind_of(span: ReceivedSpan) -> str:
@@ -188,7 +206,9 @@ def kind_of(span: ReceivedSpan) -> str:
         return "Split runs"
     if "pytest.phase" in span.attributes:
         return "Phase"
-    below = {"fixture": "Fixture", "subtest": "Subtest"}
+    if any(name.startswith("pytest.bdd.") for name in span.attributes):
+        return "Scenario"
+    below = {"fixture": "Fixture", "subtest": "Subtest", "worker": "Worker"}
     return below.get(span.name.partition(" ")[0], "Collection")
 
 
@@ -229,7 +249,7 @@ def on_the_page() -> Seen:
 
 
 def test_runs_send_what_the_page_says(tmp_path: Path) -> None:
-    for plugin in ("xdist", "pytest_rerunfailures"):
+    for plugin in ("xdist", "pytest_bdd", "pytest_rerunfailures"):
         pytest.importorskip(plugin)
     if pytest.version_tuple < (9,):
         pytest.skip("subtests came with pytest 9")

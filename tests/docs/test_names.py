@@ -25,6 +25,8 @@ ATTRIBUTES = (
     "Phase",
     "Fixture",
     "Subtest",
+    "Scenario",
+    "Worker",
     "Collection",
     "Exception",
     "Warning",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from support.runs import Runner
+from support.traces import is_start_marker
 
 OK = "def test_ok(): pass"
 BROKEN_IMPORT = """
@@ -31,6 +32,29 @@ BAD_PARAMETERS = """
 pytest aborted !1 error during collection *Interrupted
   collection
     test_bad.py::TestBad error !In test_a: function uses no argument 'x' *Failed
+"""
+BROKEN_TEST = """
+pytest aborted !1 error during collection *Interrupted
+  collection
+    test_it.py error !No module named 'nowhere_to_be_found' *ModuleNotFoundError
+"""
+BROKEN_FIXTURE = """
+import pytest
+
+@pytest.fixture
+def broken(): raise LookupError("no shop")
+
+def test_ok(): pass
+def test_broken(broken): pass
+"""
+BROKEN_SETUP = """
+pytest failure !1 error
+  collection
+  test_it.py::test_ok skipped (setup, teardown)
+  test_it.py::test_broken error !no shop
+    setup error ! *LookupError
+      fixture broken (function) !
+    teardown
 """
 SKIPPED = """
 pytest success
@@ -106,19 +130,62 @@ def test_a_file_that_takes_long_to_collect_has_a_span(run_pytest: Runner) -> Non
 @pytest.mark.parametrize(
     ("text", "args", "tree"),
     [
-        pytest.param("", [], "\npytest skipped !exit code 5\n  collection\n", id="no tests"),
-        pytest.param(OK, ["-k", "other"], "\npytest skipped !exit code 5\n  collection\n", id="all deselected"),
         pytest.param(OK, ["nowhere.py"], "\npytest failure !exit code 4\n  collection\n", id="no such file"),
+        pytest.param("import nowhere_to_be_found", [], BROKEN_TEST, id="import error"),
+        pytest.param("import nowhere_to_be_found", ["--collect-only"], BROKEN_TEST, id="import error and --co"),
+        pytest.param(OK, ["--collect-only", "nowhere.py"], "\npytest failure !exit code 4\n  collection\n", id="--co"),
+        pytest.param(BROKEN_FIXTURE, ["--setup-only"], BROKEN_SETUP, id="--setup-only"),
     ],
 )
 def test_a_failed_run_without_tests(run_pytest: Runner, text: str, args: list[str], tree: str) -> None:
+    # pytest shows the fixtures of --setup-only between its results.
     assert run_pytest(text, *args).tree() == tree
 
 
-@pytest.mark.parametrize("arg", ["--collect-only", "--fixtures", "--markers", "--help", "--version", "--setup-plan"])
+@pytest.mark.parametrize(
+    "arg",
+    [
+        "--collect-only",
+        "--fixtures",
+        "--fixtures-per-test",
+        "--markers",
+        "--help",
+        "--version",
+        "--setup-plan",
+        "--setup-only",
+    ],
+)
 def test_what_runs_no_tests_sends_nothing(run_pytest: Runner, arg: str) -> None:
-    run = run_pytest(OK, arg)
-    assert (run.exit_code, run.spans, run.our_lines) == (0, [], [])
+    run = run_pytest(OK, arg, "--otel-logs=on")
+    assert (run.exit_code, run.spans, run.our_lines, run.logs, run.metrics) == (0, [], [], [], [])
+    assert [*run.folder.glob(".pytest_cache/**/otlp/*")] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "args"),
+    [
+        pytest.param("", [], id="no tests"),
+        pytest.param(OK, ["-k", "other"], id="all deselected"),
+        pytest.param("import pytest; pytest.skip('not here', allow_module_level=True)", [], id="all skipped"),
+    ],
+)
+def test_a_run_that_finds_no_tests_sends_nothing(run_pytest: Runner, text: str, args: list[str]) -> None:
+    run = run_pytest(text, *args, "--otel-logs=on")
+    assert run.exit_code == 5
+    if run.spans:
+        # A machine so slow that the marker of the start went out: then the root must follow.
+        assert any(is_start_marker(span) for span in run.spans)
+        assert run.root.end - run.root.start >= 1_000_000_000
+    else:
+        assert (run.logs, run.metrics, run.our_delivery) == ([], [], None)
+    assert [*run.folder.glob(".pytest_cache/**/otlp/*")] == []
+
+
+def test_a_collection_that_shows_must_end(run_pytest: Runner) -> None:
+    """What takes long is marked as in progress: its root follows, whatever comes of it."""
+    run = run_pytest("import time; time.sleep(1.5)")
+    assert (run.exit_code, run.root.attributes["test.suite.run.status"]) == (5, "skipped")
+    assert any(is_start_marker(span) for span in run.spans)
 
 
 @pytest.mark.parametrize(

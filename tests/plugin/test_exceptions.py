@@ -140,3 +140,23 @@ def test_a_fixture_that_does_not_exist(run_pytest: Runner) -> None:
     assert run.test("test_a").message == "fixture 'shop' not found"
     (event,) = run.phase("test_a", "setup").events
     assert "available fixtures:" in event.attributes["exception.stacktrace"]
+
+
+def test_doctests(run_pytest: Runner) -> None:
+    """The error itself says only the docstring's name."""
+    text = """
+        >>> 1 + 1
+        3
+        >>> print()
+        >>> [].pop()
+        1
+    """
+    run = run_pytest({"a.txt": text, "b.txt": "\n>>> [].pop()\n1\n"}, "--doctest-glob=*.txt")
+    assert [(span.attributes["error.type"], span.message) for span in run.tests] == [
+        ("doctest.DocTestFailure", "1 + 1: expected 3, got 2"),
+        ("IndexError", "pop from empty list"),
+    ]
+    run = run_pytest({"a.txt": text}, "a.txt", "--doctest-continue-on-failure")
+    assert [(span.attributes["error.type"], span.message) for span in run.tests] == [
+        ("doctest.DocTestFailure", "1 + 1: expected 3, got 2"),
+    ]

@@ -69,7 +69,6 @@ pytest success
       fixture quick (function)
     call
     teardown
-      fixture quick (function) teardown
   test_it.py::test_b[a] passed
     setup
       fixture row (function) pytest.fixture.params='0'
@@ -141,25 +140,99 @@ pytest failure !1 failed, 2 error
       fixture outer (function)
       fixture broken (function) ! error.type='LookupError'
     teardown
-      fixture outer (function) teardown
   test_it.py::test_call failed !no shop error.type='LookupError'
     setup
     call failed ! *LookupError error.type='LookupError'
       fixture outer (function)
       fixture broken (function) ! error.type='LookupError'
     teardown
-      fixture outer (function) teardown
   test_it.py::test_teardown error !still open error.type='OSError'
     setup
       fixture leaking (function)
     call
     teardown error ! *OSError error.type='OSError'
-      fixture leaking (function) teardown
+      fixture leaking (function) teardown ! error.type='OSError'
 """
     )
 
 
-def test_fixtures_of_setup_only(run_pytest: Runner) -> None:
-    """`--setup-only` runs fixtures and no tests; its spans are those of the fixtures."""
-    run = run_pytest(SLOW, "--setup-only", "--otel-detail=fixtures", "-k", "test_a")
-    assert [span.name for span in run.tests] == ["test_it.py::test_a"]
+def test_whose_teardown_failed(run_pytest: Runner) -> None:
+    """However a fixture is torn down, and however many fail together."""
+    suite = """
+        import pytest
+
+        @pytest.fixture
+        def fine():
+            yield
+
+        @pytest.fixture
+        def first(fine):
+            yield
+            raise OSError("first")
+
+        @pytest.fixture
+        def second(request, first):
+            def leave(): raise LookupError("second")
+            request.addfinalizer(leave)
+
+        @pytest.fixture(params=[1, 2], scope="module")
+        def changing(request):
+            yield
+            raise ValueError("changed")
+
+        def test_both(second): pass
+        def test_next(changing): pass
+    """
+    run = run_pytest(suite)
+    # The second value of `changing` is never set up: the teardown of the first fails before.
+    told = [span for span in run.spans if span.name.startswith("fixture") and span.status == 2]
+    assert sorted((span.name, span.attributes["error.type"], span.message) for span in told) == [
+        ("fixture changing (module) teardown", "ValueError", "changed"),
+        ("fixture first (function) teardown", "OSError", "first"),
+        ("fixture second (function) teardown", "LookupError", "second"),
+    ]
+
+
+def test_fixtures_that_pytest_makes(run_pytest: Runner) -> None:
+    """Of what stands around classes and modules, under the names that their authors gave."""
+    suite = """
+        import unittest
+
+        def setup_module(): pass
+
+        class TestOld(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls): pass
+            @classmethod
+            def tearDownClass(cls): raise OSError("still open")
+            def test_a(self): pass
+
+        class TestBroken(unittest.TestCase):
+            @classmethod
+            def setUpClass(cls): raise LookupError("no shop")
+            def test_a(self): pass
+
+        class TestNose:
+            @classmethod
+            def setup_class(cls): pass
+            def setup_method(self): pass
+            def test_a(self): pass
+    """
+    run = run_pytest(suite, "--otel-detail=fixtures")
+    named = {"setup_module", "setUpClass", "setup_class", "setup_method"}
+    told = [span for span in fixtures(run) if span.attributes["pytest.fixture.name"] in named]
+    assert sorted((span.name, span.message) for span in told) == [
+        ("fixture setUpClass (class)", ""),
+        ("fixture setUpClass (class)", "no shop"),
+        ("fixture setUpClass (class) teardown", "still open"),
+        ("fixture setup_class (class)", ""),
+        ("fixture setup_class (class) teardown", ""),
+        ("fixture setup_method (function)", ""),
+        ("fixture setup_method (function) teardown", ""),
+        ("fixture setup_module (module)", ""),
+        ("fixture setup_module (module) teardown", ""),
+    ]
+    assert run.named("fixture setup_class (class)").attributes == {
+        "pytest.fixture.name": "setup_class",
+        "pytest.fixture.scope": "class",
+    }

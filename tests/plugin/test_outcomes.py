@@ -106,8 +106,16 @@ pytest failure !6 failed, 3 error
     setup error ! *RuntimeError
       fixture broken (function) !
     teardown
-  test_it.py::test_teardown_breaks error !still open (setup, call, teardown error ! *OSError)
-  test_it.py::test_both_break failed !first (setup, call failed ! *ValueError, teardown error !still open *OSError)
+  test_it.py::test_teardown_breaks error !still open
+    setup
+    call
+    teardown error ! *OSError
+      fixture leaking (function) teardown !
+  test_it.py::test_both_break failed !first
+    setup
+    call failed ! *ValueError
+    teardown error !still open *OSError
+      fixture leaking (function) teardown !
   test_it.py::test_skips skipped pytest.reason='not today' (setup, call skipped, teardown)
   test_it.py::test_skips_in_setup skipped pytest.reason='no database' (setup skipped, teardown)
   test_it.py::test_marked_skip skipped pytest.reason='not sold yet' (setup skipped, teardown)

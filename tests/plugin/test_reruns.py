@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.runs import Runner
+from support.traces import is_running_marker
 
 SUITE = """
     import pytest
@@ -57,21 +58,102 @@ def test_rerunfailures(run_pytest: Runner, args: list[str]) -> None:
     assert run.root.attributes["pytest.tests.rerun"] == 5
 
 
-@pytest.mark.xfail(reason="flaky reports no failed call, so its attempts look as if they had passed")
-def test_flaky(run_pytest: Runner) -> None:
+FLAKY = """
+    import pytest
+    from flaky import flaky
+
+    calls = []
+
+    @pytest.fixture
+    def shaky():
+        calls.append("setup")
+        if calls.count("setup") < 2:
+            raise LookupError("no shop")
+
+    @flaky(max_runs=3)
+    def test_flaky():
+        '''Described.'''
+        print("tried")
+        calls.append(1)
+        assert calls.count(1) > 2
+
+    @flaky
+    def test_never(): assert 0
+
+    @flaky(max_runs=4, min_passes=2)
+    def test_often(): pass
+
+    @flaky
+    def test_setup(shaky): pass
+
+    # Taken by pytest-rerunfailures too.
+    @pytest.mark.flaky
+    def test_marked(): pass
+
+    @flaky
+    @pytest.mark.skip(reason="sold out")
+    def test_skips(): pass
+
+    def test_plain(): pass
+"""
+FLAKY_TREE = """
+pytest failure !1 failed
+  collection
+  test_it.py::test_flaky rerun !assert 1 > 2 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_flaky rerun !assert 2 > 2 pytest.attempt=2 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_flaky passed pytest.attempt=3 pytest.flaky=True (setup, call, teardown)
+  test_it.py::test_marked passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_never rerun !assert 0 pytest.attempt=1 (setup, call rerun ! *AssertionError, teardown)
+  test_it.py::test_never failed !assert 0 pytest.attempt=2 (setup, call failed ! *AssertionError, teardown)
+  test_it.py::test_often passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_often passed pytest.attempt=2 (setup, call, teardown)
+  test_it.py::test_plain passed pytest.attempt=1 (setup, call, teardown)
+  test_it.py::test_setup rerun !no shop pytest.attempt=1
+    setup rerun ! *LookupError
+      fixture shaky (function) !
+    teardown
+  test_it.py::test_setup passed pytest.attempt=2 pytest.flaky=True (setup, call, teardown)
+  test_it.py::test_skips skipped pytest.attempt=1 (setup skipped, teardown)
+"""
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_flaky(run_pytest: Runner, args: list[str]) -> None:
+    """It reports the last round of a test only."""
     pytest.importorskip("flaky")
+    if args:
+        pytest.importorskip("xdist")
+    run = run_pytest(FLAKY, "-p", "flaky", *args)
+    assert run.tree("pytest.attempt", "pytest.flaky", by_name=True) == FLAKY_TREE
+    first, *_ = (span for span in run.tests if span.name.endswith("test_flaky"))
+    assert first.attributes["pytest.description"] == "Described."
+    assert first.attributes["pytest.stdout"] == "tried\n"
+
+
+def test_the_marker_of_a_further_attempt_begins_with_it(run_pytest: Runner) -> None:
+    """Not with the end of the attempt before: a plugin may wait between the two."""
+    pytest.importorskip("pytest_rerunfailures")
     suite = """
-        from flaky import flaky
+        import pathlib, time
 
-        calls = []
-
-        @flaky(max_runs=3)
-        def test_flaky():
-            calls.append(1)
-            assert len(calls) > 2
+        def test_a():
+            tried = pathlib.Path("tried")
+            if not tried.exists():
+                tried.touch()
+                assert 0
+            deadline = time.monotonic() + 30
+            while not pathlib.Path("release").exists() and time.monotonic() < deadline:
+                time.sleep(0.01)
     """
-    run = run_pytest(suite, "-p", "flaky")
-    assert [span.attributes["pytest.outcome"] for span in run.tests] == ["rerun", "rerun", "passed"]
+    with run_pytest.live(suite, "--reruns=1", "--reruns-delay=1") as live:
+        live.server.wait_for(lambda server: any(map(is_running_marker, server.spans())), 30)
+        (live.folder / "release").touch()
+        run = live.finish()
+    (marked,) = filter(is_running_marker, run.spans)
+    first, second = run.tests
+    assert marked.parent_id == second.span_id
+    assert marked.start == second.start
+    assert second.start - first.end >= 900_000_000
 
 
 def test_repeat(run_pytest: Runner) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from support.runs import Runner
+from support.traces import is_root, is_worker
 
 pytest.importorskip("xdist")
 
@@ -141,16 +142,6 @@ pytest success
 """,
             id="deselected",
         ),
-        pytest.param(
-            "",
-            ["-n2", "-k", "nothing"],
-            """
-pytest skipped !exit code 5
-  collection
-  collection
-""",
-            id="no tests",
-        ),
     ],
 )
 def test_collection(run_pytest: Runner, bad: str, args: list[str], tree: str) -> None:
@@ -186,6 +177,53 @@ def test_a_worker_crashes(run_pytest: Runner, args: list[str], last: str) -> Non
   test_it.py::test_b crashed !{message} *worker_crashed (setup){last}"""
     )
     assert run.test("test_b").attributes["test.case.result.status"] == "error"
+    crashed, *others = filter(is_worker, run.spans)
+    assert (crashed.attributes["pytest.worker.tests"], crashed.attributes["error.type"]) == (2, "worker_crashed")
+    assert [event.attributes["exception.message"] for event in crashed.events] == [crashed.message]
+    assert crashed.message.startswith("worker 'gw0' crashed: ")
+    assert [(span.name, span.attributes["pytest.worker.tests"], span.status) for span in others] == [
+        ("worker gw1", 1, 0)
+    ] * (len(last) > 1)
+
+
+@pytest.mark.parametrize("args", [["-n2"], ["-n2", "--dist=each"]], ids=["load", "each"])
+def test_how_long_workers_live(run_pytest: Runner, args: list[str]) -> None:
+    run = run_pytest(SUITE, *args)
+    workers = sorted(filter(is_worker, run.below(run.root)), key=lambda span: span.name)
+    assert [span.name for span in workers] == ["worker gw0", "worker gw1"]
+    for span in workers:
+        own = [test for test in run.tests if test.attributes["pytest.worker"] == span.attributes["pytest.worker"]]
+        assert span.attributes["pytest.worker.tests"] == len(own)
+        assert all(span.start <= test.start and test.end <= span.end for test in own)
+
+
+def test_the_controller_dies_before_any_report(run_pytest: Runner) -> None:
+    """What a worker sees as its span is the span that is sent, although it never said that it runs the test."""
+    suite = """
+        import os, pathlib, time
+        import pytest
+        from opentelemetry import trace
+
+        @pytest.fixture
+        def endless(worker_id):
+            span_id = trace.get_current_span().get_span_context().span_id
+            pathlib.Path(f"{worker_id}.new").write_text(f"{span_id & ~0xF:016x}")
+            pathlib.Path(f"{worker_id}.new").rename(f"{worker_id}.seen")
+            deadline, parent = time.monotonic() + 30, os.getppid()
+            while time.monotonic() < deadline and os.getppid() == parent:
+                time.sleep(0.01)
+
+        def test_a(endless): pass
+        def test_b(endless): pass
+    """
+    with run_pytest.live(suite, "-n2") as live:
+        live.server.wait_for(lambda server: len([*live.folder.glob("*.seen")]) == 2, 30)
+        live.kill()
+        live.server.wait_for(lambda server: any(map(is_root, server.spans())), 30)
+        run = live.finish()
+    seen = {path.stem: path.read_text() for path in live.folder.glob("*.seen")}
+    assert {span.attributes["pytest.worker"]: span.span_id for span in run.tests} == seen
+    assert {span.attributes["pytest.outcome"] for span in run.tests} == {"interrupted"}
 
 
 def test_stopped_by_the_first_failure(run_pytest: Runner) -> None:

@@ -28,6 +28,7 @@ from pytest_otlp.events import (
     SessionStarted,
     SpanEventFact,
     SpanFacts,
+    Step,
     Subtest,
     TestCrashed,
     TestPassed,
@@ -35,6 +36,8 @@ from pytest_otlp.events import (
     TestStarted,
     TracesSplit,
     WarningFact,
+    WorkerFinished,
+    WorkerStarted,
 )
 from pytest_otlp.exporter.records import Span, whole
 from pytest_otlp.exporter.run import Final, Run
@@ -72,6 +75,7 @@ subtests = st.builds(
 )
 warnings = st.builds(WarningFact, texts, texts, texts, numbers)
 logs = st.builds(LogFact, times, st.integers(1, 24), texts, texts, texts, numbers, texts, st.none() | failures)
+steps = st.builds(Step, texts, texts, texts, numbers, times, times, st.none() | failures)
 phases = st.builds(
     Phase,
     texts,
@@ -91,6 +95,7 @@ phases = st.builds(
     tuples_of(logs),
     numbers,
     tuples_of(st.tuples(texts, scalars)),
+    tuples_of(steps),
 )
 app_spans = st.builds(
     AppSpan,
@@ -125,7 +130,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TestsCollected, times, numbers),
     st.builds(CollectionFinished, texts, times, times, numbers, tuples_of(warnings)),
     st.builds(TracesSplit, texts, st.dictionaries(texts, numbers, max_size=3)),
-    st.builds(TestStarted, numbers, texts, times, st.none() | cases),
+    st.builds(TestStarted, numbers, texts, times, st.none() | cases, texts),
+    st.builds(WorkerStarted, texts, times),
+    st.builds(WorkerFinished, texts, times, st.none() | failures),
     st.builds(PhasesFinished, numbers, numbers, texts, st.booleans(), tuples_of(phases), st.none() | cases),
     st.builds(TestPassed, *[numbers] * 2, texts, times, *[times] * 8),
     st.builds(TestCrashed, numbers, texts, times, texts),
@@ -176,7 +183,9 @@ def plans(draw: st.DrawFn, detail: str | None = None, most_tests: int = 4) -> Pl
     tests = draw(st.integers(0, most_tests))
     streams.append((TestsCollected(clock.now, tests),))
     streams += [tuple(_test(draw, clock, key, draw(st.sampled_from(workers)))) for key in range(1, tests + 1)]
-    end = SessionFinished(clock.later(), draw(st.integers(0, 5)), 0, draw(st.none() | failures), 0)
+    # A run that tests nothing tells nothing unless it fails.
+    exit_code = draw(st.integers(0, 5) if tests else st.integers(1, 4))
+    end = SessionFinished(clock.later(), exit_code, 0, draw(st.none() | failures), 0)
     return Plan(session, tuple(streams), end)
 
 

@@ -114,7 +114,8 @@ class Run:
         """Holds what was sent against everything else that tells of the run."""
         assert not re.search("Exception ignored|ResourceWarning", self.stderr), self.stderr
         if not self.spans:
-            assert may_be_off or not self.summary or set(self.summary) <= {"deselected"}, self.stdout
+            tested_nothing = self.exit_code == pytest.ExitCode.NO_TESTS_COLLECTED
+            assert may_be_off or tested_nothing or not self.summary or set(self.summary) <= {"deselected"}, self.stdout
             assert not self.our_delivery
             return
         assert traces.problems(self.spans, parent_id) == []
@@ -141,7 +142,12 @@ class Run:
     def _check_counts(self) -> None:
         attributes = self.root.attributes
         on_root = Counter({word: attributes[f"pytest.tests.{word}"] for word in _CATEGORIES})
-        assert traces.counted(self.spans) == +on_root
+        told = traces.counted(self.spans)
+        if "Flaky Test Report" in self.stdout:
+            # The plugin flaky reports the last round of a test only.
+            told = Counter({word: number for word, number in told.items() if word not in ("rerun", "passed")})
+            told += Counter(passed=on_root["passed"])
+        assert told == +on_root
         if self.summary is not None:
             assert Counter({word: self.summary[word] for word in _CATEGORIES}) == on_root
             # xdist's controller knows of no deselected tests; its workers do.
@@ -197,6 +203,9 @@ class Live:
     _process: PytestProcess
     _junit: Path
     _may_be_off: bool
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def finish(self, parent_id: str = "") -> Run:
         code, out, err = self._process.wait()

@@ -58,6 +58,10 @@ def _comes_when_slow(span: ReceivedSpan) -> bool:
     return of_file and span.status != ERROR and _OUTCOME not in span.attributes
 
 
+def is_worker(span: ReceivedSpan) -> bool:
+    return "pytest.worker.tests" in span.attributes
+
+
 def _is_fixture(span: ReceivedSpan) -> bool:
     return "pytest.fixture.name" in span.attributes
 
@@ -70,8 +74,12 @@ def is_test(span: ReceivedSpan) -> bool:
     return _CASE_STATUS in span.attributes
 
 
+def is_root(span: ReceivedSpan) -> bool:
+    return _RUN_STATUS in span.attributes and not is_start_marker(span)
+
+
 def root_of(spans: Iterable[ReceivedSpan]) -> ReceivedSpan:
-    (root,) = (span for span in spans if _RUN_STATUS in span.attributes and not is_start_marker(span))
+    (root,) = filter(is_root, spans)
     return root
 
 
@@ -213,14 +221,11 @@ def tree(spans: Sequence[ReceivedSpan], *show: str, by_name: bool = False, fixtu
     """The run as text: a line a span with its outcome, its error after `!`, its events after `*`, what was asked for.
 
     The phases of a test stand in its line where nothing hangs below them, and say only what differs from a pass.
-    Markers are left out, and what comes only where it took long: files and fixtures that did not fail.
+    Markers and workers are left out, and what comes only where it took long: files and fixtures that did not fail.
     `fixtures`: those all the same. `by_name`: tests in the order of their names, for runs whose order varies.
     """
-    below = children_of(
-        span
-        for span in spans
-        if not is_marker(span) and ((fixtures and _is_fixture(span)) or not _comes_when_slow(span))
-    )
+    shown = (span for span in spans if not (is_marker(span) or is_worker(span)))
+    below = children_of(span for span in shown if (fixtures and _is_fixture(span)) or not _comes_when_slow(span))
     writer = _Writer(below, show, by_name=by_name)
     return "\n".join(writer.lines(root_of(spans), 0, ""))
 

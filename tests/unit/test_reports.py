@@ -74,6 +74,8 @@ def a_call(error: BaseException) -> pytest.CallInfo[None]:
         st.integers(0, 9),
         model.tuples_of(st.tuples(model.texts, model.scalars)),
         model.texts,
+        model.tuples_of(model.phases),
+        model.tuples_of(model.steps),
     ),
 )
 def test_facts_travel(plain: tuple[int, int, int], extra: PhaseExtra) -> None:

@@ -165,7 +165,7 @@ class Exporter:
             self._send_markers(self._trace)
         if pending:
             self._senders.traces.offer(self._resource, pending, self._pending_end - len(pending))
-        if self._senders.logs is not None:
+        if self._senders.logs is not None and self.run.shows:
             self._senders.logs.flush(self._resource)
 
     def tick(self) -> None:
@@ -184,6 +184,10 @@ class Exporter:
         due = self._markers.due(self.run, trace, time.time_ns())
         if due:
             self._senders.traces.offer(self._resource, due)
+        if self._markers.begun and not self.run.shows:
+            # The marker would stand alone for ever.
+            for final in self.run.show():
+                self._finish(trace, final)
 
     def _measure(self) -> None:
         self._measured = time.monotonic()

@@ -29,13 +29,19 @@ from pytest_otlp.events import (
     TestsCollected,
     TestStarted,
     TracesSplit,
+    WorkerFinished,
+    WorkerStarted,
 )
 from pytest_otlp.exporter.files import AttemptOver, FileFinished, Files
 from pytest_otlp.exporter.trace import SHORTEST
+from pytest_otlp.exporter.workers import WorkerOver, Workers
 from pytest_otlp.traces import Plan
 
 _BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
 """What a test is called whose phases were counted differently: the first of these among them."""
+
+_NOTHING_TESTED = (0, 5)
+"""pytest's exit codes of a run that did not fail: `ExitCode.OK` and `NO_TESTS_COLLECTED`."""
 
 
 class Attempt(NamedTuple):
@@ -141,6 +147,7 @@ Final: TypeAlias = (
     | CollectSkipped
     | CollectionFinished
     | FileFinished
+    | WorkerOver
     | SessionClosed
 )
 
@@ -148,14 +155,16 @@ Final: TypeAlias = (
 class _Open:
     """A test of which the last word is not yet spoken."""
 
-    __slots__ = ("case", "nodeid", "number", "phases", "retried", "start", "worker")
+    __slots__ = ("begun", "case", "nodeid", "number", "phases", "retried", "start", "worker")
 
     def __init__(self, started: TestStarted) -> None:
         self.nodeid = started.nodeid
         self.case = started.case
         self.start = started.time
-        self.worker = ""
+        self.worker = started.worker
         self.number = 1
+        self.begun = True
+        """The attempt: after a rerun another may never come."""
         self.retried = False
         self.phases: list[Phase] = []
 
@@ -174,10 +183,13 @@ class Run:
         self.files: Files | None = None
         """None where the run is one trace."""
         self._deselected: dict[str, int] = {}
+        self._workers = Workers()
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
         self._latest = 0
         self._warnings: list[RunWarned] = []
+        self._held: list[Final] | None = []
+        """What is final while it may still turn out that the run tests nothing; None when it is clear that it does."""
         self._handlers: dict[type[Event], Callable[[Any], Iterable[Final]]] = {
             SessionStarted: self._begun,
             FileCollected: self._collecting,
@@ -192,12 +204,27 @@ class Run:
             TestCrashed: self._crashed,
             RunWarned: self._warned,
             AppSpan: self._app_span,
+            WorkerStarted: self._worker_started,
+            WorkerFinished: self._worker_finished,
             SessionFinished: self._finished,
         }
 
     def apply(self, event: Event) -> Iterable[Final]:
-        """Takes the next event; what became final with it."""
-        return self._handlers[type(event)](event)
+        """Takes the next event; what became final with it. A run that tests nothing and does not fail tells nothing."""
+        found = self._handlers[type(event)](event)
+        if self._held is None:
+            return found
+        self._held += found
+        return self.show() if _tests_something(event) else ()
+
+    def show(self) -> Iterable[Final]:
+        """From now on the run is told as it goes on, whatever it tests; what was held back until now."""
+        held, self._held = self._held or [], None
+        return held
+
+    @property
+    def shows(self) -> bool:
+        return self._held is None
 
     def _begun(self, event: SessionStarted) -> Iterable[Final]:
         self.session = event
@@ -227,13 +254,19 @@ class Run:
         return (whole,)
 
     def _test_started(self, event: TestStarted) -> Iterable[Final]:
+        known = self._open.get(event.key)
+        if known is not None:
+            known.start, known.begun = event.time, True
+            return ()
         self._open[event.key] = _Open(event)
         return self.files.begin(event.nodeid, event.time) if self.files is not None else ()
 
     @property
     def running(self) -> Iterable[RunningTest]:
         return [
-            RunningTest(test.nodeid, test.worker, test.number, test.case, test.start) for test in self._open.values()
+            RunningTest(test.nodeid, test.worker, test.number, test.case, test.start)
+            for test in self._open.values()
+            if test.begun
         ]
 
     @property
@@ -245,7 +278,7 @@ class Run:
         if self.closed or self.session is None:
             self.closed = True
             return ()
-        return self._ended(time, None, "aborted", None, 0)
+        return [*self.show(), *self._ended(time, None, "aborted", None, 0)]
 
     def _collecting(self, event: FileCollected | CollectFailed | CollectSkipped) -> Iterable[Final]:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
@@ -269,7 +302,8 @@ class Run:
             return ()
         attempt = self._attempt(test)
         if attempt.outcome == "rerun":
-            test.phases, test.number, test.start, test.retried = [], test.number + 1, attempt.end, True
+            test.phases, test.number, test.start = [], test.number + 1, attempt.end
+            test.begun, test.retried = False, True
         else:
             del self._open[event.key]
         return (attempt,)
@@ -283,6 +317,7 @@ class Run:
         times = (start, a, b, c, d, e)
         self.counts["passed"] += 1
         self.tests += 1
+        self._workers.count(worker, "passed")
         self.last_progress = max(self.last_progress, e)
         self._latest = max(self._latest, a + SHORTEST, c + SHORTEST, e + SHORTEST)
         if self.files is not None:
@@ -291,7 +326,9 @@ class Run:
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
-        outcome = outcome_of(phase.category for phase in phases)
+        outcome = outcome_of(phase.category or _withheld(phase) for phase in phases)
+        if outcome == "passed" and all(phase.when != "call" for phase in phases):
+            outcome = "skipped"  # of --setup-only: pytest does not count it
         failed = next((phase for phase in phases if phase.failure is not None), None)
         return self._final(
             test,
@@ -306,6 +343,7 @@ class Run:
         self, test: _Open, *, start: int, end: int, outcome: str, failure: Failure | None, failed_phase: str
     ) -> Attempt:
         self.tests += 1
+        self._workers.count(test.worker, outcome)
         self.last_progress = max(self.last_progress, end)
         # What begins at the very end of a phase is still drawn as long as the shortest.
         self._latest = max([self._latest, end, start + SHORTEST, *(phase.end + SHORTEST for phase in test.phases)])
@@ -332,7 +370,19 @@ class Run:
             return ()
         test.worker = event.worker or test.worker
         self.counts["failed"] += 1
-        return (self._cut_short(test, event.time, "crashed", Failure("worker_crashed", event.message, "")),)
+        crashed = self._cut_short(test, event.time, "crashed", Failure("worker_crashed", event.message, ""))
+        return [crashed, *self._workers.over(test.worker)]
+
+    def _worker_started(self, event: WorkerStarted) -> Iterable[Final]:
+        self._workers.begin(event)
+        return ()
+
+    def _worker_finished(self, event: WorkerFinished) -> Iterable[Final]:
+        """What it was running when it crashed is reported after that, and counts."""
+        self._workers.end(event)
+        self._latest = max(self._latest, event.time + SHORTEST)
+        runs = any(test.worker == event.worker for test in self._open.values())
+        return () if event.failure is not None and runs else self._workers.over(event.worker)
 
     def _app_span(self, event: AppSpan) -> Iterable[Final]:
         self._latest = max(self._latest, event.end)
@@ -361,8 +411,10 @@ class Run:
         self.closed = True
         interrupted = self._interrupt_all(time)
         files = self.files.close() if self.files is not None else ()
+        end = max(time, self._latest)
+        workers = self._workers.close(end)
         closed = SessionClosed(
-            end=max(time, self._latest),
+            end=end,
             exit_code=exit_code,
             status=status,
             failure=failure,
@@ -372,7 +424,23 @@ class Run:
             warnings=warnings,
             warned=tuple(self._warnings),
         )
-        return [*interrupted, *self._unfinished.values(), *files, closed]
+        return [*interrupted, *self._unfinished.values(), *files, *workers, closed]
+
+
+def _withheld(phase: Phase) -> str:
+    """A phase that failed and is told to nobody: flaky tries again without a word."""
+    return "rerun" if phase.outcome == "rerun" else ""
+
+
+def _tests_something(event: Event) -> bool:
+    """Whether it is clear with this event that the run tests something, or that it failed."""
+    match event:
+        case TestsCollected():
+            return event.tests > 0
+        case SessionFinished():
+            return event.exit_code not in _NOTHING_TESTED
+        case _:
+            return isinstance(event, TestStarted | CollectFailed)
 
 
 def _categories(phases: Iterable[Phase]) -> Sequence[str]:
@@ -382,8 +450,7 @@ def _categories(phases: Iterable[Phase]) -> Sequence[str]:
 
 
 def _began(test: _Open) -> bool:
-    """An attempt after a rerun counts as begun only when something of it is known."""
-    return not test.retried or bool(test.phases)
+    return test.begun or bool(test.phases)
 
 
 def outcome_of(categories: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -20,6 +20,7 @@ from pytest_otlp.events import (
     Fixture,
     Phase,
     SessionStarted,
+    Step,
     Subtest,
     WarningFact,
 )
@@ -28,6 +29,7 @@ from pytest_otlp.exporter.files import FileFinished
 from pytest_otlp.exporter.records import AttributeValue, Link, SharedSpan, Span, SpanEvent
 from pytest_otlp.exporter.run import Attempt, Final, Passed, RunningTest, SessionClosed
 from pytest_otlp.exporter.trace import SHORTEST, SPAN_ID_BYTES, Trace, phase_id, rounded, span_id, test_id
+from pytest_otlp.exporter.workers import WorkerOver
 
 MOST_WARNINGS = 128
 """That stand on one span; the others are counted."""
@@ -55,7 +57,7 @@ def span_count(trace: Trace, final: Final) -> int:
         return 1
     if isinstance(final, Passed):
         return 1 + len(_PHASES)
-    return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) for phase in final.phases)
+    return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) + len(phase.steps) for phase in final.phases)
 
 
 def marker(trace: Trace, tests: int | None) -> Span:
@@ -99,9 +101,10 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
     attributes: dict[str, AttributeValue] = {
         semconv.SUITE_NAME: session.suite,
         semconv.SUITE_RUN_STATUS: closed.status,
+        **file_spans.counts_of(closed.counts),
+        # After the categories, which plugins may name as they like.
         semconv.TESTS_COLLECTED: closed.collected,
         semconv.TESTS_DESELECTED: closed.deselected,
-        **file_spans.counts_of(closed.counts),
         semconv.WARNINGS: closed.warnings,
     }
     if closed.exit_code is not None:
@@ -126,6 +129,17 @@ def _root_error(closed: SessionClosed) -> str:
     return ", ".join(counts) or f"exit code {closed.exit_code}"
 
 
+def _worker(trace: Trace, over: WorkerOver) -> Span:
+    own_id = span_id(trace.session, "worker", over.worker)
+    attributes: dict[str, AttributeValue] = {semconv.WORKER: over.worker, semconv.WORKER_TESTS: over.tests}
+    if over.failure is not None:
+        attributes[semconv.ERROR_TYPE] = over.failure.type
+    error = over.failure.message if over.failure else None
+    events = _exception_events(over.failure, over.end)
+    name = f"worker {over.worker}"
+    return trace.span(own_id, trace.root_id, name, (over.start, over.end), attributes, error, events)
+
+
 def _collection(trace: Trace, finished: CollectionFinished) -> Span:
     attributes: dict[str, AttributeValue] = {semconv.WORKER: finished.worker} if finished.worker else {}
     if finished.warnings:
@@ -141,13 +155,13 @@ def _collection_id(trace: Trace, worker: str) -> bytes:
 
 
 def _file(trace: Trace, file: FileCollected) -> Span:
-    own_id = span_id(trace.session, "file", file.worker, file.path)
+    own_id = span_id(trace.session, "file", file.worker, file.path, str(file.start))
     attributes = {semconv.CODE_FILE_PATH: file.path, semconv.SUITE_NAME: file.path}
     return trace.span(own_id, _collection_id(trace, file.worker), file.path, (file.start, file.end), attributes)
 
 
 def _collect_failed(trace: Trace, failed: CollectFailed) -> Span:
-    own_id = span_id(trace.session, "collect-failed", failed.worker, failed.nodeid)
+    own_id = span_id(trace.session, "collect-failed", failed.worker, failed.nodeid, str(failed.start))
     name = failed.nodeid or "session"
     attributes: dict[str, AttributeValue] = {
         semconv.CODE_FILE_PATH: failed.nodeid.split("::")[0],
@@ -163,7 +177,7 @@ def _collect_failed(trace: Trace, failed: CollectFailed) -> Span:
 
 
 def _collect_skipped(trace: Trace, skipped: CollectSkipped) -> Span:
-    own_id = span_id(trace.session, "collect-skipped", skipped.worker, skipped.nodeid)
+    own_id = span_id(trace.session, "collect-skipped", skipped.worker, skipped.nodeid, str(skipped.start))
     attributes: dict[str, AttributeValue] = {
         semconv.CODE_FILE_PATH: skipped.nodeid.split("::")[0],
         semconv.OUTCOME: "skipped",
@@ -317,6 +331,7 @@ def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Pha
     own_id = phase_id(parent_id, phase.when)
     below = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
     below += [_subtest(trace, own_id, number, subtest) for number, subtest in enumerate(phase.subtests)]
+    below += _steps(trace, own_id, phase.steps)
     failed = phase.failure is not None and phase.when == attempt.failed_phase
     events: tuple[SpanEvent, ...] = _said_events([phase])
     if phase.failure is not None:
@@ -358,6 +373,29 @@ def _fixture(trace: Trace, phase_id: bytes, fixture: Fixture) -> Span:
     name = f"fixture {fixture.name} ({fixture.scope}){' teardown' if fixture.teardown else ''}"
     error = fixture.failure.message if fixture.failure else None
     return trace.span(own_id, phase_id, name, (fixture.start, fixture.end), attributes, error)
+
+
+def _steps(trace: Trace, phase_id: bytes, steps: Iterable[Step]) -> Iterator[Span]:
+    """Of a scenario of pytest-bdd: the feature, in it the scenario, in that the steps."""
+    above = {"": phase_id}
+    for number, step in enumerate(steps):
+        own_id = span_id(trace.session, "step", phase_id.hex(), str(number))
+        parent_id = next(above[kind] for kind in _ABOVE.get(step.kind, ("",)) if kind in above)
+        above[step.kind] = own_id
+        attributes: dict[str, AttributeValue] = {
+            _STEP_NAMES.get(step.kind, semconv.BDD_STEP): step.name,
+            semconv.CODE_FILE_PATH: step.path,
+            semconv.CODE_LINE_NUMBER: step.line,
+        }
+        if step.failure is not None:
+            attributes[semconv.ERROR_TYPE] = step.failure.type
+        name = step.name if step.kind == "step" else f"{step.kind} {step.name}"
+        error = step.failure.message if step.failure else None
+        yield trace.span(own_id, parent_id, name, (step.start, step.end), attributes, error)
+
+
+_ABOVE = {"scenario": ("feature", ""), "step": ("scenario", "feature", "")}
+_STEP_NAMES = {"feature": semconv.BDD_FEATURE, "scenario": semconv.BDD_SCENARIO}
 
 
 def _subtest(trace: Trace, phase_id: bytes, number: int, subtest: Subtest) -> Span:
@@ -435,5 +473,6 @@ _SPANS: dict[type, Callable[[Trace, Any], Span]] = {
     CollectFailed: _collect_failed,
     CollectSkipped: _collect_skipped,
     CollectionFinished: _collection,
+    WorkerOver: _worker,
     SessionClosed: _root,
 }

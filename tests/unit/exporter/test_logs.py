@@ -34,7 +34,7 @@ def root_of(session: SessionStarted) -> bytes:
 
 
 def test_the_run() -> None:
-    began, ended = records_of(events.TestsCollected(BEGIN, 0), SessionFinished(BEGIN + 5000, 0, 0, None, 0), run_id="r")
+    began, ended = records_of(events.TestsCollected(BEGIN, 1), SessionFinished(BEGIN + 5000, 0, 0, None, 0), run_id="r")
     root = root_of(a_session(run_id="r"))
     assert began == LogRecord(
         BEGIN,
@@ -57,7 +57,7 @@ def test_the_run() -> None:
 
 @pytest.mark.parametrize(("exit_code", "status"), [(1, "failure"), (2, "aborted"), (5, "skipped")])
 def test_a_run_without_success(exit_code: int, status: str) -> None:
-    *_, ended = records_of(SessionFinished(BEGIN + 5000, exit_code, 0, None, 0))
+    *_, ended = records_of(events.TestsCollected(BEGIN, 1), SessionFinished(BEGIN + 5000, exit_code, 0, None, 0))
     assert (ended.severity, ended.body) == (17, f"run finished: {status}")
 
 

@@ -73,12 +73,15 @@ def test_a_long_test_is_marked_once() -> None:
 
 def test_each_attempt_is_marked() -> None:
     started, _ = a_test(1)
+    assert isinstance(started, events.TestStarted)
     failed = Phase("call", "failed", "rerun", BEGIN, BEGIN + LONG_TEST, 5.0)
     run = Watched(COLLECTED, started)
     run.due(BEGIN + LONG_TEST)
     run.tell(PhasesFinished(1, 1, "", last=True, phases=(failed,)))
-    assert run.due(BEGIN + 2 * LONG_TEST - 1) == []
-    assert run.due(BEGIN + 2 * LONG_TEST) == ["test_it.py::test_1 running"]
+    assert run.due(BEGIN + 3 * LONG_TEST) == []
+    run.tell(started._replace(time=BEGIN + 2 * LONG_TEST))
+    assert run.due(BEGIN + 3 * LONG_TEST - 1) == []
+    assert run.due(BEGIN + 3 * LONG_TEST) == ["test_it.py::test_1 running"]
 
 
 def test_a_test_of_a_worker_is_marked_when_it_is_known_which() -> None:

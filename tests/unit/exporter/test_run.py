@@ -18,6 +18,7 @@ from pytest_otlp.events import (
     SessionFinished,
 )
 from pytest_otlp.exporter.run import Attempt, Passed, Run, SessionClosed, outcome_of, status_of
+from pytest_otlp.exporter.workers import WorkerOver
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of
 
@@ -119,8 +120,57 @@ def test_the_gravest_category_is_the_outcome() -> None:
 )
 def test_status_of_an_exit_code(exit_code: int, status: str) -> None:
     assert status_of(exit_code) == status
-    closed = closed_of(a_session(), the_end(exit_code))
+    closed = closed_of(a_session(), events.TestsCollected(BEGIN, 1), the_end(exit_code))
     assert (closed.status, closed.exit_code) == (status, exit_code)
+
+
+SKIPPED = events.CollectSkipped("a.py", "", BEGIN, BEGIN + 5, "not here")
+COLLECTED = CollectionFinished("", BEGIN, BEGIN + 5, 3)
+
+
+@pytest.mark.parametrize("exit_code", [0, 5])
+def test_a_run_that_tests_nothing_tells_nothing(exit_code: int) -> None:
+    run = Run()
+    assert finals_of([a_session(), SKIPPED, COLLECTED, events.TestsCollected(BEGIN, 0), the_end(exit_code)], run) == []
+    assert (run.shows, run.closed) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "clear",
+    [
+        the_end(4),
+        events.TestsCollected(BEGIN, 1),
+        events.TestStarted(1, "a", BEGIN),
+        events.CollectFailed("a.py", "", BEGIN, BEGIN + 5, DIED),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_what_was_held_back_is_told_when_it_is_clear_that_there_is_something(clear: events.Event) -> None:
+    run = Run()
+    assert finals_of([a_session(), COLLECTED], run) == []
+    assert next(iter(run.apply(clear))) == COLLECTED
+    assert run.shows
+
+
+def test_a_run_that_shows_already_is_told_to_its_end() -> None:
+    run = Run()
+    finals_of([a_session(), COLLECTED], run)
+    assert list(run.show()) == [COLLECTED]
+    (closed,) = run.apply(the_end(5))
+    assert isinstance(closed, SessionClosed)
+
+
+def test_a_process_that_dies_while_it_collects_is_told() -> None:
+    run = Run()
+    finals_of([a_session(), SKIPPED], run)
+    assert [type(final) for final in run.abandon(END)] == [events.CollectSkipped, CollectionFinished, SessionClosed]
+
+
+def test_an_attempt_of_which_nothing_but_the_fixtures_ran_was_skipped() -> None:
+    started = events.TestStarted(1, "a", BEGIN)
+    phases = (a_phase("setup", ""), a_phase("teardown", ""))
+    (attempt,) = attempts_of(a_session(), started, PhasesFinished(1, 1, "", last=True, phases=phases))
+    assert attempt.outcome == "skipped"
 
 
 def test_an_attempt_tells_the_whole_test() -> None:
@@ -145,14 +195,12 @@ def test_the_first_failure_is_the_tests() -> None:
     assert (attempt.failure, attempt.failed_phase, attempt.outcome) == (early, "call", "failed")
 
 
-def test_a_rerun_begins_where_the_last_attempt_ended() -> None:
+def test_a_rerun_is_told_as_an_attempt_of_its_own() -> None:
     run = Run()
     failed = (a_phase("setup", ""), a_phase("call", "rerun", BEGIN + 10, DIED))
     finals = finals_of(
         [a_session(), events.TestStarted(1, "a", BEGIN), PhasesFinished(1, 1, "", last=True, phases=failed)], run
     )
-    (running,) = run.running
-    assert (running.number, running.start) == (2, BEGIN + 15)
     assert [final.outcome for final in finals if isinstance(final, Attempt | Passed)] == ["rerun"]
     passed = (a_phase("setup", "", BEGIN + 20), a_phase("call", "passed", BEGIN + 30))
     (second,) = run.apply(PhasesFinished(1, 2, "", last=True, phases=passed))
@@ -212,7 +260,7 @@ def test_the_end_says_all() -> None:
 
 def test_each_worker_deselects_the_same_tests() -> None:
     collected = [CollectionFinished(worker, BEGIN, BEGIN, 4) for worker in ("gw0", "gw1")]
-    assert closed_of(a_session(), *collected, the_end()).deselected == 4
+    assert closed_of(a_session(), *collected, the_end(1)).deselected == 4
 
 
 def test_a_dead_process_leaves_an_aborted_run() -> None:
@@ -242,5 +290,84 @@ def test_nothing_can_be_said_of_a_run_without_its_first_line() -> None:
 
 def test_a_file_collected_late_does_not_begin_a_second_collection() -> None:
     late = FileCollected("b.py", "", BEGIN + 8, BEGIN + 9)
-    finals = finals_of([a_session(), CollectionFinished("", BEGIN, BEGIN + 5, 0), late, the_end()])
+    finals = finals_of([a_session(), CollectionFinished("", BEGIN, BEGIN + 5, 0), late, the_end(1)])
     assert [type(final) for final in finals] == [CollectionFinished, FileCollected, SessionClosed]
+
+
+def test_a_further_attempt_begins_when_it_is_told() -> None:
+    run = Run()
+    failed = a_phase("call", "rerun", failure=DIED)
+    finals_of(
+        [
+            a_session(),
+            events.TestStarted(1, "a", BEGIN),
+            PhasesFinished(1, 1, "", last=True, phases=(failed,)),
+        ],
+        run,
+    )
+    assert list(run.running) == []
+    run.apply(events.TestStarted(1, "a", BEGIN + 900))
+    (running,) = run.running
+    assert (running.number, running.start) == (2, BEGIN + 900)
+    interrupted, _ = run.apply(the_end(2))
+    assert isinstance(interrupted, Attempt)
+    assert (interrupted.outcome, interrupted.number, interrupted.start) == ("interrupted", 2, BEGIN + 900)
+
+
+def test_a_failure_that_nobody_was_told_of_is_tried_again() -> None:
+    withheld = a_phase("call", "", failure=DIED)._replace(outcome="rerun")
+    session, run = a_session(), Run()
+    told = PhasesFinished(1, 1, "", last=True, phases=(withheld, a_phase("teardown", "")))
+    (attempt,) = finals_of([session, events.TestStarted(1, "a", BEGIN), told], run)
+    assert isinstance(attempt, Attempt)
+    assert (attempt.outcome, attempt.failed_phase, run.counts) == ("rerun", "call", Counter())
+
+
+def test_the_worker_of_a_test_without_a_report() -> None:
+    run = Run()
+    finals_of([a_session(workers=2), events.TestStarted(1, "a", BEGIN, worker="gw1")], run)
+    interrupted, _ = run.abandon(END)
+    assert isinstance(interrupted, Attempt)
+    assert interrupted.worker == "gw1"
+
+
+def workers_of(*told: events.Event) -> list[WorkerOver]:
+    return [final for final in finals_of([a_session(workers=2), *told]) if isinstance(final, WorkerOver)]
+
+
+GW0 = events.WorkerStarted("gw0", BEGIN)
+"""A worker of which the tests below tell."""
+
+
+def test_a_worker_counts_its_tests() -> None:
+    again = [a_phase("call", "rerun", failure=DIED)]
+    told = [
+        GW0,
+        events.WorkerStarted("gw1", BEGIN + 1),
+        *a_test(1, worker="gw0"),
+        events.TestStarted(2, "b", BEGIN),
+        PhasesFinished(2, 1, "gw0", last=True, phases=tuple(again)),
+        PhasesFinished(2, 2, "gw0", last=True, phases=(a_phase("call", "passed"),)),
+        events.WorkerFinished("gw0", BEGIN + 9_000_000),
+    ]
+    assert workers_of(*told) == [WorkerOver("gw0", BEGIN, BEGIN + 9_000_000, 2, None)]
+    assert workers_of(*told, the_end())[1] == WorkerOver("gw1", BEGIN + 1, END, 0, None)
+
+
+@pytest.mark.parametrize("known", ["gw0", ""], ids=["by its start", "by its report"])
+def test_the_test_in_which_a_worker_crashed_counts(known: str) -> None:
+    gone = events.WorkerFinished("gw0", BEGIN + 7, DIED)
+    crashed = events.TestCrashed(1, "gw0", BEGIN + 8, "worker 'gw0' crashed")
+    reported = PhasesFinished(1, 1, "gw0", last=False, phases=(a_phase("setup", ""),))
+    told: list[events.Event] = [GW0, events.TestStarted(1, "a", BEGIN, worker=known), reported, gone]
+    if known:
+        told.remove(reported)
+    assert workers_of(*told) == []
+    assert workers_of(*told, crashed) == [WorkerOver("gw0", BEGIN, BEGIN + 7, 1, DIED)]
+    assert workers_of(*told, the_end(3)) == [WorkerOver("gw0", BEGIN, BEGIN + 7, 1, DIED)]
+
+
+def test_a_worker_that_crashes_before_any_test_is_over_at_once() -> None:
+    assert workers_of(
+        GW0, events.CollectFailed("a.py", "gw0", BEGIN, BEGIN, DIED), events.WorkerFinished("gw0", BEGIN + 7, DIED)
+    ) == [WorkerOver("gw0", BEGIN, BEGIN + 7, 0, DIED)]

@@ -130,6 +130,14 @@ def test_root() -> None:
     }
 
 
+def test_no_category_of_a_plugin_hides_what_the_root_says_itself() -> None:
+    told = [events.TestsCollected(BEGIN, 2), *a_test(1, "", "collected", ""), *a_test(2, "deselected", "on hold")]
+    root = spans_by_name(*told)["pytest"]
+    assert root.attributes["pytest.tests.collected"] == 2
+    assert root.attributes["pytest.tests.deselected"] == 0
+    assert root.attributes["pytest.tests.on_hold"] == 1
+
+
 def test_root_of_success_has_no_status() -> None:
     assert spans_by_name(*a_test(1))["pytest"].error is None
 
@@ -140,7 +148,8 @@ def test_root_of_success_has_no_status() -> None:
 )
 def test_root_of_a_run_that_did_not_succeed(exit_code: int, status: str, error: str) -> None:
     session = a_session()
-    (root,) = spans_from(Trace.of(session), finals_of([session, the_end(exit_code)]))
+    told: list[Event] = [session, events.TestsCollected(BEGIN, 1), the_end(exit_code)]
+    (root,) = spans_from(Trace.of(session), finals_of(told))
     assert (root.attributes["test.suite.run.status"], root.error) == (status, error)
 
 
@@ -357,7 +366,7 @@ def test_collection() -> None:
 
 
 def test_collection_does_not_begin_before_the_session() -> None:
-    span = spans_by_name(CollectionFinished("", BEGIN - MS, BEGIN + MS, 0))["collection"]
+    span = spans_by_name(CollectionFinished("", BEGIN - MS, BEGIN + MS, 0), *a_test(1))["collection"]
     assert (span.start, span.end) == (BEGIN, BEGIN + MS)
 
 
@@ -417,7 +426,7 @@ def test_a_pass_is_like_any_other_test(steps: list[int], detail: str, rerun: boo
 
 
 def test_times_are_sent_to_1024_ns() -> None:
-    spans = spans_by_name(CollectionFinished("", BEGIN + 255, BEGIN + 5375, 0))
+    spans = spans_by_name(CollectionFinished("", BEGIN + 255, BEGIN + 5375, 0), *a_test(1))
     assert (spans["collection"].start, spans["collection"].end) == (BEGIN, BEGIN + 5120)
 
 

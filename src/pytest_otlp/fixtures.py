@@ -1,0 +1,132 @@
+"""Fixtures where they are set up and torn down: how long each took, and which one failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator, Sized
+from functools import partial
+from types import CodeType, TracebackType
+from typing import Any
+
+import pytest
+
+from pytest_otlp.events import Failure, Fixture
+from pytest_otlp.safe import exception_message, qualified_name, text_of
+
+_MADE_BY_PYTEST = re.compile(r"_(?:unittest|xunit)_(\w+?)_fixture_")
+"""What pytest names the fixtures that it makes of `setUpClass`, `setup_module` and the like (8.0 to 9.2)."""
+_FINISH: CodeType = pytest.FixtureDef.finish.__code__
+
+
+class FixtureObserver:
+    """Times the setup and the teardown of fixtures."""
+
+    def __init__(self, config: pytest.Config, found: list[Fixture], now: Callable[[], int], shortest: int) -> None:
+        """`shortest`, ns: what takes less and does not fail is not told."""
+        self._root = f"{config.rootpath}/".replace("\\", "/")
+        self._found = found
+        self._now = now
+        self._shortest = shortest
+        self._begun: dict[pytest.FixtureDef[Any], int] = {}
+        """Teardowns under way."""
+        self._over: dict[pytest.FixtureDef[Any], tuple[int, int, str]] = {}
+        """The last teardown of each: start, end and parameter."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        finalizers = _finalizers_of(fixturedef)
+        inherent = len(finalizers)
+        start = self._now()
+        try:
+            result = yield
+        except BaseException as error:
+            self._found.append(self._fixture(fixturedef, start, self._now(), _param_of(request), _failure(error)))
+            raise
+        if (end := self._now()) - start >= self._shortest:
+            self._found.append(self._fixture(fixturedef, start, end, _param_of(request)))
+        if len(finalizers) > inherent:
+            # Finalizers run last in, first out: this one right before the fixture's own, after those of its users.
+            fixturedef.addfinalizer(partial(self._teardown_starts, fixturedef))
+        return result
+
+    def _teardown_starts(self, fixturedef: pytest.FixtureDef[Any]) -> None:
+        self._begun[fixturedef] = self._now()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+        start = self._begun.pop(fixturedef, None)
+        if start is None:
+            return
+        end, param = self._now(), _param_of(request)
+        self._over[fixturedef] = start, end, param
+        if end - start >= self._shortest:
+            self._found.append(self._fixture(fixturedef, start, end, param, teardown=True))
+
+    def teardown_failed(self, error: BaseException) -> None:
+        """Marks the fixtures whose teardown raised this: pytest tells of it after the last hook of a fixture."""
+        for fixturedef, cause in _culprits(error):
+            start, end, param = self._over.get(fixturedef, (0, 0, ""))
+            plain = self._fixture(fixturedef, start, end, param, teardown=True)
+            if plain in self._found:
+                self._found.remove(plain)
+            if start:
+                self._found.append(plain._replace(failure=_failure(cause)))
+
+    def _fixture(
+        self,
+        fixturedef: pytest.FixtureDef[Any],
+        start: int,
+        end: int,
+        param: str,
+        failure: Failure | None = None,
+        *,
+        teardown: bool = False,
+    ) -> Fixture:
+        made = _MADE_BY_PYTEST.match(fixturedef.argname)
+        code = None if made else getattr(fixturedef.func, "__code__", None)
+        return Fixture(
+            name=made[1] if made else fixturedef.argname,
+            scope=text_of(fixturedef.scope),
+            start=start,
+            end=end,
+            teardown=teardown,
+            param=param,
+            path=code.co_filename.replace("\\", "/").removeprefix(self._root) if code else "",
+            line=code.co_firstlineno if code else 0,
+            failure=failure,
+        )
+
+
+def _finalizers_of(fixturedef: pytest.FixtureDef[Any]) -> Sized:
+    """Those that stand after a fixture's setup and did not before are its teardown. Nothing public tells."""
+    return getattr(fixturedef, "_finalizers", ())
+
+
+def _failure(error: BaseException) -> Failure | None:
+    """A skip is no failure. The stack trace stands on the phase already."""
+    if isinstance(error, pytest.skip.Exception):
+        return None
+    return Failure(qualified_name(type(error)), exception_message(error), "")
+
+
+def _param_of(request: pytest.FixtureRequest) -> str:
+    """A fixture's parameter as its index: its value may be secret, long, or raise on `repr`."""
+    return text_of(getattr(request, "param_index", "")) if hasattr(request, "param") else ""
+
+
+def _culprits(error: BaseException) -> Iterator[tuple[pytest.FixtureDef[Any], BaseException]]:
+    """The fixtures in whose teardown an exception arose, with what each raised; pytest groups what several raise."""
+    for part in getattr(error, "exceptions", ()):
+        if isinstance(part, BaseException):
+            yield from _culprits(part)
+    finished = [frame for frame in _frames(error.__traceback__) if frame.tb_frame.f_code is _FINISH]
+    if finished and not hasattr(error, "exceptions"):
+        yield finished[-1].tb_frame.f_locals["self"], error
+
+
+def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
