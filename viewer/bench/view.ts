@@ -104,7 +104,11 @@ describe.skipIf(missing)("the page", () => {
             "- / 250 ms",
             `${ms(part(late, 0.5))} / ${ms(part(late, 0.95))}`,
         );
-        say(`browser's heap at ${(TESTS * 4).toLocaleString("en")} spans`, "60 MB", `${(await heap(page)).toFixed(0)} MB`);
+        say(
+            `browser's heap at ${(TESTS * 4).toLocaleString("en")} spans`,
+            "60 MB",
+            `${(await heap(page)).toFixed(0)} MB`,
+        );
         expect(late.every(Number.isFinite)).toBe(true);
     });
 
