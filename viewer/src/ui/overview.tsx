@@ -125,14 +125,14 @@ function EventText({ event }: { event: SpanEvent }) {
     if (event.name !== "exception")
         return (
             <div class="event">
-                <h4>{event.name}</h4>
+                <h3>{event.name}</h3>
                 <AttributeList attributes={event.attributes} />
             </div>
         );
     const said = (key: string) => text(event.attributes[`exception.${key}`] ?? "");
     return (
         <div class="event">
-            <h4>{said("type")}</h4>
+            <h3>{said("type")}</h3>
             <Traceback text={said("stacktrace") || said("message")} />
         </div>
     );
