@@ -128,7 +128,8 @@ def test_no_more_than_a_thousand_of_a_test(run_pytest: Runner) -> None:
         def test_next(): logging.warning("next")
     """
     run = run_pytest(suite, "--otel-logs=on")
-    assert [record.body for record in logged(run)] == [*(f"number {n}" for n in range(1000)), "next"]
+    # Requests may arrive in any order.
+    assert sorted(record.body for record in logged(run)) == sorted([*(f"number {n}" for n in range(1000)), "next"])
     assert run.test("test_many").attributes["pytest.logs.dropped"] == 500
     assert "pytest.logs.dropped" not in run.test("test_next").attributes
 

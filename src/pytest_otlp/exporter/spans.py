@@ -433,19 +433,27 @@ def _warning(warning: WarningFact, time: int, nodeid: str = "") -> SpanEvent:
     return SpanEvent(semconv.WARNING_EVENT, time, attributes)
 
 
+def _id(text: str) -> bytes:
+    """Of a damaged line: no id, so that the encoder sets the span aside."""
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
 def _app_span(_trace: Trace, span: AppSpan) -> Span:
     """As the application made it."""
     return Span(
-        bytes.fromhex(span.trace_id),
-        bytes.fromhex(span.span_id),
-        bytes.fromhex(span.parent_id),
+        _id(span.trace_id),
+        _id(span.span_id),
+        _id(span.parent_id),
         span.name,
         span.start,
         max(span.end, span.start + SHORTEST),
         span.attributes,
         span.error,
         [SpanEvent(event.name, event.time, event.attributes) for event in span.events],
-        [Link(bytes.fromhex(link.trace_id), bytes.fromhex(link.span_id), link.attributes) for link in span.links],
+        [Link(_id(link.trace_id), _id(link.span_id), link.attributes) for link in span.links],
         span.trace_state,
         span.kind,
         span.ok,
