@@ -12,7 +12,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from faults.table import Figures
 from support import traces
 from support.otlp_server import OtlpServer, Request
 from support.received import ReceivedSpan
-from support.runs import PytestProcess, Run, Runner
+from support.runs import PytestProcess, Run, Runner, journals_in
 
 Protocol = Literal["http", "grpc"]
 Suite = str | Mapping[str, str]
@@ -73,7 +72,7 @@ class Ended:
 
     @property
     def journals(self) -> list[Path]:
-        return sorted(self.run.folder.glob(".pytest_cache/d/otlp/*.jsonl"))
+        return journals_in(self.run.folder)
 
     @property
     def journal(self) -> Path:
@@ -290,13 +289,6 @@ def sent_once(server: OtlpServer) -> bool:
     """Whether no span was sent a second time, taken or not."""
     ids = [span.span_id for request in server.requests for span in request.spans]
     return len(ids) == len(set(ids))
-
-
-def wait_until(holds: Callable[[], bool], what: str, within: float = 30.0) -> None:
-    deadline = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < deadline, f"it never came that {what}"
-        time.sleep(0.01)
 
 
 def free_port() -> int:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, replay, wait_until, whole
+from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, replay, whole
 from pytest_otlp.exporter.progress import Progress
 from support import traces
+from support.deadline import wait_until
 from support.otlp_server import SILENT, OtlpServer, Reply, Request, always
 from support.received import ReceivedSpan
-from support.runs import Run
+from support.runs import Run, journals_in
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals, and /proc to find the exporter")
 
@@ -65,7 +66,7 @@ def closed_by_the_exporter(live: Live, server: OtlpServer, exit_code: int) -> Ru
     assert "Traceback" not in err
     server.wait_for(has_root, 30)
     # Requests are answered in any order: with the journal gone, all of them are.
-    wait_until(lambda: not [*live.folder.glob(".pytest_cache/d/otlp/*.jsonl")], "everything is delivered")
+    wait_until(lambda: not journals_in(live.folder), "everything is delivered")
     run = Run(live.folder, code, out, err, server.spans())
     assert traces.problems(run.spans) == []
     assert run.root.attributes["test.suite.run.status"] == "aborted"
@@ -151,7 +152,7 @@ def test_16_a_killed_run_without_an_endpoint_is_kept(scene: Scene, endpoint: str
         os.kill(live.pid, signal.SIGKILL)
         code, out, err = live.process.wait(30)
         wait_for_end_of(exporter)
-    (journal,) = live.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+    (journal,) = journals_in(live.folder)
     with OtlpServer() as server:
         assert replay(journal, server.endpoint).exit_code == 0
     run = Run(live.folder, code, out, err, server.spans())
@@ -182,22 +183,46 @@ def test_16_a_timeout_by_thread(scene: Scene) -> None:
 
 # 17
 
-SIXTY_ONE = """
-import os, signal
+DIES = """
+import os, pathlib, signal, time
+
+STARTED = pathlib.Path("started")
+
+def pytest_runtest_logstart(nodeid):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        with STARTED.open("a") as file:
+            file.write(f"{nodeid}\\n")
+
+def die(request):
+    \"\"\"xdist's controller fails when it sends tests to a dead worker: here it has taken in all that was told.\"\"\"
+    deadline = time.monotonic() + 30
+    while f"{request.node.nodeid}\\n" not in STARTED.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def sixty_one(condition: str) -> dict[str, str]:
+    """Tests of which those kill their worker."""
+    return {
+        "conftest.py": DIES,
+        "test_it.py": f"""
 import pytest
+from conftest import die
 
 @pytest.mark.parametrize("n", range(61))
-def test_n(n):
-    if n == 30:
-        os.kill(os.getpid(), signal.SIGKILL)
-"""
+def test_n(n, request):
+    if {condition}:
+        die(request)
+""",
+    }
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_17_a_worker_is_killed(scene: Scene, protocol: Protocol) -> None:
     pytest.importorskip("xdist")
     with OtlpServer(protocol) as server:
-        ended = scene.run(SIXTY_ONE, server, "-n2", protocol=protocol)
+        ended = scene.run(sixty_one("n == 30"), server, "-n2", protocol=protocol)
     run = check_delivered(ended)
     assert run.exit_code == 1
     assert outcomes(run) == {f"test_it.py::test_n[{n}]": "crashed" if n == 30 else "passed" for n in range(61)}
@@ -208,7 +233,7 @@ def test_17_a_worker_is_killed(scene: Scene, protocol: Protocol) -> None:
 def test_17_workers_are_killed_and_not_replaced(scene: Scene, most: int) -> None:
     """xdist ends the session then, and how many tests run before that is a matter of chance: pytest counts them."""
     pytest.importorskip("xdist")
-    suite = SIXTY_ONE.replace("n == 30", "n % 10 == 5")
+    suite = sixty_one("n % 10 == 5")
     with OtlpServer() as server, scene.live(suite, server, "-n2", f"--max-worker-restart={most}") as live:
         ended = live.ended(None)
     run = check_delivered(ended)
@@ -460,7 +485,7 @@ def test_21_what_was_acknowledged_is_not_sent_again(scene: Scene, protocol: Prot
         (live.folder / "go1").touch()
         server.wait_for(lambda server: any(span.name.endswith("test_c") for span in server.spans()), 30)
         taken = [span for span in server.spans() if not traces.is_marker(span)]
-        (journal,) = live.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+        (journal,) = journals_in(live.folder)
         wait_until(lambda: Progress.settled_of(journal) == len(taken), "the answers are noted")
         os.kill(exporter := exporter_of(live), signal.SIGKILL)
         wait_for_end_of(exporter)

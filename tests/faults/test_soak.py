@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import SOAK, Live, Scene, _line_in, exporter_of, free_port, passing, wait_until
+from faults.scene import SOAK, Live, Scene, _line_in, exporter_of, free_port, passing
 from support import traces
+from support.deadline import wait_until
 from support.otlp_server import SILENT, Behaviour, OtlpServer, Reply, always, reset, slow
 from support.received import ReceivedSpan
 from support.runs import PytestProcess, Runner

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from support.runs import Runner
+from support.deadline import wait_until
+from support.runs import Runner, journals_in
 
 CTRL_C = """
     import os
@@ -153,7 +154,8 @@ def test_an_internal_error_of_another_plugin(run_pytest: Runner, hook: str, tree
 def test_a_process_that_leaves_without_a_word(run_pytest: Runner) -> None:
     suite = "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)\ndef test_c(): pass"
     with run_pytest.live(suite) as live:
-        live.server.wait_for(lambda server: any(span.status == 2 and not span.parent_id for span in server.spans()), 10)
+        live.server.wait_for(lambda server: any(span.status == 2 and not span.parent_id for span in server.spans()), 30)
+        wait_until(lambda: not journals_in(live.folder), "everything is delivered")
         run = live.finish()
     assert run.exit_code == 3
     assert (

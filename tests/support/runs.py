@@ -41,6 +41,11 @@ _CATEGORIES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "re
 _FORMS = {"errors": "error", "warnings": "warning"}
 
 
+def journals_in(folder: Path) -> list[Path]:
+    """Those that runs in that folder kept, or write now; with none, everything of theirs is delivered."""
+    return sorted(folder.glob(".pytest_cache/d/otlp/*.jsonl"))
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that is over."""

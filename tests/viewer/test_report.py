@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import json
 import re
-import time
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +16,8 @@ import pytest
 
 from pytest_otlp import cli
 from pytest_otlp.viewer import page
-from support.runs import Run, Runner
+from support.deadline import wait_until
+from support.runs import Run, Runner, journals_in
 from support.viewer import Detail, View, rows
 from viewer.test_runs import SUITE
 
@@ -212,7 +212,7 @@ def test_shards_become_one_run(runner: Runner, tmp_path: Path, capsys: pytest.Ca
     """From OTLP/JSON, a journal that was kept, and a folder as the result."""
     run_with(runner, PLAIN, "-k", "shop", f"--otel-endpoint=file:{tmp_path}/one.json")
     run_with(runner, PLAIN, "-k", "till", "--otel-endpoint=http://127.0.0.1:9", "-o", "otel_exit_timeout=0.3")
-    (journal,) = runner.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+    (journal,) = journals_in(runner.folder)
     assert cli.main(["html", f"{tmp_path}/one.json", str(journal), "-o", str(tmp_path / "out"), "--dir"]) == 0
     assert capsys.readouterr().out.startswith(f"{tmp_path}/out/index.html: 5 tests, ")
     report = Report(tmp_path / "out" / "index.html")
@@ -257,9 +257,7 @@ def test_a_report_out_of_the_store(
 def test_a_run_that_died_has_a_report(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     run_with(runner, "import os\ndef test_a(): pass\ndef test_b(): os._exit(3)", f"--otel-html={path}")
-    deadline = time.monotonic() + 30
-    while not path.exists():
-        assert time.monotonic() < deadline
+    wait_until(path.exists, "the report is there")
     report = Report(path)
     assert (report.run["state"], report.run["why"]) == ("interrupted", "pytest ended without a word")
     assert [row["outcome"] for row in report.tests] == ["passed", "interrupted"]

@@ -17,7 +17,7 @@ import pytest
 
 from pytest_otlp import ids
 from pytest_otlp.exporter.records import Attributes, LogRecord, Span, SpanEvent
-from support.runs import Runner
+from support.runs import Runner, journals_in
 from support.viewer import TIMEOUT, View
 
 TRACE = bytes(range(1, 17))
@@ -346,7 +346,7 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
     runner._start([f"--otel-endpoint=file:{written}", "-p", "no:xdist"], {}).wait()
     nowhere = ["--otel-endpoint=http://127.0.0.1:9", "-p", "no:xdist"]
     runner._start(nowhere, {"PYTEST_OTEL_EXIT_TIMEOUT": "0.5"}).wait()
-    (journal,) = runner.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+    (journal,) = journals_in(runner.folder)
     with View(folder, f"--import={written}", f"--import={journal}") as view:
         found = view.runs()
         assert [(run["state"], run["counts"]) for run in found] == [("finished", {"passed": 1, "failed": 1})] * 2

@@ -17,6 +17,7 @@ from pytest_otlp.exporter.progress import Progress
 from pytest_otlp.exporter.records import SharedSpan, Signal, Span, whole
 from pytest_otlp.exporter.transport import Answer, Payload
 from pytest_otlp.journal import Journal, JournalReader
+from support.deadline import wait_until
 from support.model import a_session, a_test
 from support.scripted import ACCEPTED, UNREACHABLE, Reply, ScriptedTransport, Silent
 
@@ -220,10 +221,7 @@ def test_memory_is_bounded_while_the_endpoint_is_behind(process: Start, released
     run.tell(BEGUN, *(event for key in range(1, tests + 1) for event in a_test(key, start=NOW)), END)
     run.start()
     run.transport.wait_until_sending(1)
-    deadline = time.monotonic() + HANGS
-    while not run.exporter.busy:
-        assert time.monotonic() < deadline
-        run.parent.silent.wait(0.01)
+    wait_until(lambda: run.exporter.busy, "the journal is not read on")
     assert run.reader.behind > 0
     released.set()
     assert run.finish() == Outcome(tests, 4 * tests + 1, 4 * tests + 1, 0, 0, "", ())
