@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_otlp.events import Case, Failure, Step
+from pytest_otlp.paths import relative, root_of
 from pytest_otlp.redact import REDACTED, is_secret
-from pytest_otlp.reports import TEXT_LIMIT, VALUE_LIMIT, PhaseExtra
-from pytest_otlp.safe import cut_middle, exception_message, qualified_name, text_of
+from pytest_otlp.reports import TEXT_LIMIT, VALUE_LIMIT, PhaseExtra, failure_within
+from pytest_otlp.safe import cut_middle, text_of
 
 if TYPE_CHECKING:
     from pytest_otlp.worker import TestObserver
@@ -29,7 +30,7 @@ def of_scenario(case: Case, item: pytest.Item, redact: Sequence[str]) -> Case:
     feature = template.feature
     said = inspect.cleandoc(text_of(feature.description or ""))
     return case._replace(
-        path=_relative(feature, item.config),
+        path=_path_of(feature, item.config),
         line=template.line_number,
         function=text_of(getattr(item, "originalname", item.name)),
         description=cut_middle(said, TEXT_LIMIT) or f"{feature.name}: {template.name}",
@@ -47,9 +48,8 @@ def _template_of(function: Any) -> Any:
         return None
 
 
-def _relative(feature: Any, config: pytest.Config) -> str:
-    root = f"{config.rootpath}/".replace("\\", "/")
-    return text_of(feature.filename).replace("\\", "/").removeprefix(root)
+def _path_of(feature: Any, config: pytest.Config) -> str:
+    return relative(feature.filename, root_of(config))
 
 
 def _parameters(case: Case, item: pytest.Item, redact: Sequence[str]) -> list[tuple[str, str]]:
@@ -87,17 +87,17 @@ class ScenarioObserver:
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_bdd_step_error(self, feature: Any, exception: BaseException) -> None:
-        self._step_over(feature, _failure(exception))
+        self._step_over(feature, failure_within(exception))
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_bdd_step_func_lookup_error(self, feature: Any, step: Any, exception: BaseException) -> None:
         self._under_way = step, self._now()
-        self._step_over(feature, _failure(exception))
+        self._step_over(feature, failure_within(exception))
 
     @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_bdd_after_scenario(self, feature: Any, scenario: Any) -> None:
         self._step_over(feature, None)  # one that skipped the test says no more
-        path, end = _relative(feature, self._config), self._now()
+        path, end = _path_of(feature, self._config), self._now()
         failure = next((step.failure for step in self._steps if step.failure is not None), None)
         whole = Step("feature", text_of(feature.name), path, feature.line_number, self._began, end)
         own = Step("scenario", text_of(scenario.name), path, scenario.line_number, self._began, end, failure)
@@ -108,7 +108,7 @@ class ScenarioObserver:
             return
         (step, start), self._under_way = self._under_way, None
         keyword = text_of(getattr(step, "keyword", "") or step.type.title()).strip()
-        name, path = f"{keyword} {step.name}", _relative(feature, self._config)
+        name, path = f"{keyword} {step.name}", _path_of(feature, self._config)
         self._steps.append(Step("step", name, path, step.line_number, start, self._now(), failure))
 
     @pytest.hookimpl(wrapper=True)
@@ -121,8 +121,3 @@ class ScenarioObserver:
             watch.extra = (watch.extra or PhaseExtra())._replace(steps=tuple(self._steps))
             self._steps = []
         return report
-
-
-def _failure(error: BaseException) -> Failure:
-    """The stack trace stands on the phase already."""
-    return Failure(qualified_name(type(error)), exception_message(error), "")

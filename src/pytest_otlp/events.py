@@ -17,6 +17,10 @@ LAST_WORD = b"over"
 """What the exporter hears on its standard input when the last line of the journal is written."""
 VERSION = 1
 """Of the journal's format; raised when an old reader would misunderstand a new line."""
+PHASES = ("setup", "call", "teardown")
+"""Of a test that runs to its end, in pytest's words."""
+MOST_WARNINGS = 128
+"""Of a test, of a collection, of the run; the others are counted."""
 
 
 class Failure(NamedTuple):
@@ -429,24 +433,17 @@ def encode_case(case: Case) -> str:
 def decode_all(lines: Sequence[bytes]) -> list[Event | None]:
     """The events of some lines; None for one of a later version, and for what is no event."""
     try:
-        rows = json.loads(b"[%b]" % b",".join(lines))
+        rows = json.loads((b"[%b]" % b",".join(lines)).decode("ascii"))
     except (ValueError, RecursionError):
         rows = ()
     if len(rows) != len(lines):
-        return [_decoded(line) for line in lines]
-    return [_read_or_none(row) for row in rows]
+        return [_or_none(decode, line) for line in lines]
+    return [_or_none(_read, row) for row in rows]
 
 
-def _decoded(line: bytes) -> Event | None:
+def _or_none(read: Callable[[Any], Event | None], source: object) -> Event | None:
     try:
-        return decode(line)
-    except ValueError:
-        return None
-
-
-def _read_or_none(row: object) -> Event | None:
-    try:
-        return _read(row)
+        return read(source)
     except ValueError:
         return None
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_otlp.events import Failure, Fixture
-from pytest_otlp.safe import exception_message, qualified_name, text_of
+from pytest_otlp.paths import relative, root_of
+from pytest_otlp.reports import failure_within
+from pytest_otlp.safe import text_of
 
 _MADE_BY_PYTEST = re.compile(r"_(?:unittest|xunit)_(\w+?)_fixture_")
 """What pytest names the fixtures that it makes of `setUpClass`, `setup_module` and the like (8.0 to 9.2)."""
@@ -23,7 +25,7 @@ class FixtureObserver:
 
     def __init__(self, config: pytest.Config, found: list[Fixture], now: Callable[[], int], shortest: int) -> None:
         """`shortest`, ns: what takes less and does not fail is not told."""
-        self._root = f"{config.rootpath}/".replace("\\", "/")
+        self._root = root_of(config)
         self._found = found
         self._now = now
         self._shortest = shortest
@@ -93,7 +95,7 @@ class FixtureObserver:
             end=end,
             teardown=teardown,
             param=param,
-            path=code.co_filename.replace("\\", "/").removeprefix(self._root) if code else "",
+            path=relative(code.co_filename, self._root) if code else "",
             line=code.co_firstlineno if code else 0,
             failure=failure,
         )
@@ -105,10 +107,10 @@ def _finalizers_of(fixturedef: pytest.FixtureDef[Any]) -> Sized:
 
 
 def _failure(error: BaseException) -> Failure | None:
-    """A skip is no failure. The stack trace stands on the phase already."""
+    """A skip is no failure."""
     if isinstance(error, pytest.skip.Exception):
         return None
-    return Failure(qualified_name(type(error)), exception_message(error), "")
+    return failure_within(error)
 
 
 def _param_of(request: pytest.FixtureRequest) -> str:

@@ -8,12 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from pytest_otlp.events import Failure, LogFact
-from pytest_otlp.safe import cut_middle, cut_top, exception_message, qualified_name, text_of
-from pytest_otlp.warned import root_of
+from pytest_otlp.paths import relative, root_of
+from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, exception_message, qualified_name, text_of
 
 MOST = 1_000
 """Of one attempt of a test; the rest is counted."""
-MESSAGE_LIMIT = 8 * 1024
 STACKTRACE_LIMIT = 8 * 1024
 """Bytes."""
 _FATAL4 = 24
@@ -77,7 +76,7 @@ def _fact_of(record: logging.LogRecord, time: int, root: str) -> LogFact:
         severity_of(record.levelno),
         text_of(record.name),
         cut_middle(record.getMessage(), MESSAGE_LIMIT),
-        text_of(record.pathname).replace("\\", "/").removeprefix(root),
+        relative(record.pathname, root),
         record.lineno,
         text_of(record.funcName or ""),
         _exception_of(record),

@@ -12,6 +12,8 @@ from pytest import TestReport
 
 from pytest_otlp import events
 from pytest_otlp.events import (
+    MOST_WARNINGS,
+    PHASES,
     CollectFailed,
     CollectSkipped,
     Failure,
@@ -22,6 +24,7 @@ from pytest_otlp.events import (
     TestsCollected,
     TestStarted,
 )
+from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
     FACTS,
     Facts,
@@ -37,7 +40,7 @@ from pytest_otlp.reports import (
     unpack,
 )
 from pytest_otlp.safe import qualified_name
-from pytest_otlp.warned import MOST, fact_of, root_of
+from pytest_otlp.warned import fact_of
 
 if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
@@ -45,7 +48,6 @@ if TYPE_CHECKING:
 
 LONG_PHASE = 100_000_000
 """ns: a phase that took longer is written at once, since the rest of its test may too."""
-_PHASES = ("setup", "call", "teardown")
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
 _PLAIN_STATUS = frozenset(
@@ -213,7 +215,7 @@ class Recorder:
         """The same for a report that another process made."""
         times, case, extra = packed
         worker = report.__dict__.get("worker_id", "")
-        if extra or report.when not in _PHASES:
+        if extra or report.when not in PHASES:
             return False
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         start, end, number = times.split()
@@ -230,7 +232,7 @@ class Recorder:
     def _taken(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> bool:
         plain = attempt.plain
         when = report.when
-        if attempt.told or attempt.rows or when != _PHASES[len(plain)]:
+        if attempt.told or attempt.rows or when != PHASES[len(plain)]:
             return False
         plain.append((start, end, report.duration))
         if when == "teardown":
@@ -265,7 +267,7 @@ class Recorder:
     def _record(self, report: pytest.TestReport) -> None:
         when = report.when
         worker = report.__dict__.get("worker_id", "")
-        if when not in _PHASES:
+        if when not in PHASES:
             self._crashed(report)
             return
         packed = report.__dict__.pop(FACTS, None)
@@ -354,7 +356,7 @@ class Recorder:
         if attempt.plain:
             attempt.rows += [
                 events.encode_plain_phase(when, "passed", "passed" if when == "call" else "", *times)
-                for when, times in zip(_PHASES, attempt.plain, strict=False)
+                for when, times in zip(PHASES, attempt.plain, strict=False)
             ]
             attempt.plain.clear()
 
@@ -433,7 +435,7 @@ class Recorder:
         self._warnings += 1
         if self._told_warnings[nodeid]:
             self._told_warnings[nodeid] -= 1
-        elif when != "collect" and self._warnings_of_run < MOST:
+        elif when != "collect" and self._warnings_of_run < MOST_WARNINGS:
             self._warnings_of_run += 1
             warned = RunWarned(self._now(), nodeid, fact_of(warning_message, root_of(self._config)))
             self._journal.append(events.encode(warned))

@@ -339,6 +339,11 @@ def _last_error_line(text: str) -> str:
     return cut_middle(errors[0] if errors else text.strip().splitlines()[-1] if text.strip() else "", VALUE_LIMIT)
 
 
+def failure_within(error: BaseException) -> Failure:
+    """Of a part of a phase (a fixture, a step): the stack trace stands on the phase already."""
+    return Failure(qualified_name(type(error)), exception_message(error), "")
+
+
 def failure_of_exception(excinfo: pytest.ExceptionInfo[BaseException]) -> Failure:
     try:
         text = str(excinfo.getrepr(style="short"))

@@ -5,27 +5,15 @@ from __future__ import annotations
 import warnings
 from typing import cast
 
-import pytest
-
 from pytest_otlp.events import WarningFact
-from pytest_otlp.safe import cut_middle, qualified_name, text_of
-
-MOST = 128
-"""Of a test, of a collection, of the run; the others are counted."""
-MESSAGE_LIMIT = 8 * 1024
-"""Bytes."""
-
-
-def root_of(config: pytest.Config) -> str:
-    """The folder that paths are relative to, with a slash at its end."""
-    return f"{config.rootpath}/".replace("\\", "/")
+from pytest_otlp.paths import relative
+from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, qualified_name, text_of
 
 
 def fact_of(warning: warnings.WarningMessage, root: str) -> WarningFact:
     """`root`: see `root_of`."""
-    path = text_of(warning.filename).replace("\\", "/").removeprefix(root)
     message = cut_middle(text_of(warning.message), MESSAGE_LIMIT)
-    return WarningFact(qualified_name(warning.category), message, path, int(warning.lineno))
+    return WarningFact(qualified_name(warning.category), message, relative(warning.filename, root), int(warning.lineno))
 
 
 def _caught() -> list[object]:

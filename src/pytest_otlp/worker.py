@@ -18,6 +18,7 @@ from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, Trace
 from pytest_otlp.fixtures import FixtureObserver
 from pytest_otlp.imports import when_imported
 from pytest_otlp.marked import find_marked
+from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
     FACTS,
     Cases,
@@ -27,7 +28,7 @@ from pytest_otlp.reports import (
     exception_of_collection,
     pack,
 )
-from pytest_otlp.warned import TestWarnings, fact_of, root_of
+from pytest_otlp.warned import TestWarnings, fact_of
 
 if TYPE_CHECKING:
     from pytest_otlp.context import Attachment, CurrentSpan

@@ -10,29 +10,12 @@ from typing import TypeAlias
 
 import pytest
 
-from support.page import ROOT, Page, names_in
+from support.page import ROOT, TELEMETRY_TABLES, Page, names_in
 from support.received import ReceivedSpan
 from support.runs import Run, Runner
 from support.traces import is_file, is_file_marker, is_running_marker, is_start_marker, is_test
 
 PAGE = Page("docs/telemetry.md")
-ATTRIBUTES = (
-    "Resource",
-    "Run",
-    "Marker",
-    "Split runs",
-    "Test",
-    "Phase",
-    "Fixture",
-    "Subtest",
-    "Scenario",
-    "Worker",
-    "Collection",
-    "Exception",
-    "Warning",
-    "Log records",
-)
-"""Headings with a table of attributes."""
 EVENTS = {"exception": "Exception", "pytest.warning": "Warning"}
 """Their headings by names of events."""
 Seen: TypeAlias = dict[str, set[str]]
@@ -240,7 +223,7 @@ def seen_in(runs: Iterable[Run]) -> Seen:
 
 
 def on_the_page() -> Seen:
-    found = {heading: PAGE.names(heading) for heading in ATTRIBUTES}
+    found = {heading: PAGE.names(heading) for heading in TELEMETRY_TABLES}
     for row in PAGE.rows("Metrics"):
         found[names_in(row[0])[0]] = set(names_in(row[2]))
     for row in PAGE.rows("Logs"):

@@ -11,28 +11,11 @@ import pytest
 from pytest_otlp import options, resolve, semconv
 from pytest_otlp.exporter import endpoint
 from pytest_otlp.resource import ci, host, service
-from support.page import ROOT, Page, names_in
+from support.page import ROOT, TELEMETRY_TABLES, Page, names_in
 
 PAGE = Page("docs/telemetry.md")
 CAPTURED = ROOT / "tests/unit/resource/captured"
 """Environments of real CI jobs."""
-ATTRIBUTES = (
-    "Resource",
-    "Run",
-    "Marker",
-    "Split runs",
-    "Test",
-    "Phase",
-    "Fixture",
-    "Subtest",
-    "Scenario",
-    "Worker",
-    "Collection",
-    "Exception",
-    "Warning",
-    "Log records",
-    "Application",
-)
 SIGNALS = ("TRACES", "METRICS", "LOGS")
 NO_NAMES = {"IN_PROGRESS"}
 """Text constants of `semconv` that are values."""
@@ -63,7 +46,7 @@ def names_of_resource() -> set[str]:
 
 
 def documented() -> set[str]:
-    attributes = {name for heading in ATTRIBUTES for name in PAGE.names(heading)}
+    attributes = {name for heading in (*TELEMETRY_TABLES, "Application") for name in PAGE.names(heading)}
     metrics = PAGE.names("Metrics") | PAGE.names("Metrics", 2)
     logs = PAGE.names("Logs") | PAGE.names("Logs", 1) | FROM_LOGS
     return attributes | metrics | logs | {semconv.EXCEPTION_EVENT, semconv.WARNING_EVENT}

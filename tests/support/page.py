@@ -8,6 +8,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
+TELEMETRY_TABLES = (
+    "Resource",
+    "Run",
+    "Marker",
+    "Split runs",
+    "Test",
+    "Phase",
+    "Fixture",
+    "Subtest",
+    "Scenario",
+    "Worker",
+    "Collection",
+    "Exception",
+    "Warning",
+    "Log records",
+)
+"""Headings in docs/telemetry.md of attributes that every kind of run may send."""
 _NAME = re.compile(r"`([^`]+)`")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pytest_otlp.events import (
+    PHASES,
     AppSpan,
     Case,
     CollectFailed,
@@ -107,7 +108,7 @@ class Passed(NamedTuple):
         return tuple(
             Phase(when, "passed", "passed" if when == "call" else "", start, end, duration / 1_000_000)
             for when, start, end, duration in zip(
-                ("setup", "call", "teardown"), self.times[::2], self.times[1::2], self.durations, strict=True
+                PHASES, self.times[::2], self.times[1::2], self.durations, strict=True
             )
         )
 

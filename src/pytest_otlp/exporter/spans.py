@@ -9,6 +9,8 @@ from typing import Any
 
 from pytest_otlp import ids, semconv
 from pytest_otlp.events import (
+    MOST_WARNINGS,
+    PHASES,
     PLAIN_FIELDS,
     AppSpan,
     Case,
@@ -31,10 +33,7 @@ from pytest_otlp.exporter.run import Attempt, Final, Passed, RunningTest, Sessio
 from pytest_otlp.exporter.trace import SHORTEST, SPAN_ID_BYTES, Trace, phase_id, rounded, span_id, test_id
 from pytest_otlp.exporter.workers import WorkerOver
 
-MOST_WARNINGS = 128
-"""That stand on one span; the others are counted."""
-_PHASES = ("setup", "call", "teardown")
-_PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in _PHASES)
+_PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in PHASES)
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
 
 
@@ -56,7 +55,7 @@ def span_count(trace: Trace, final: Final) -> int:
     if not isinstance(final, Attempt | Passed) or trace.session.detail == "tests":
         return 1
     if isinstance(final, Passed):
-        return 1 + len(_PHASES)
+        return 1 + len(PHASES)
     return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) + len(phase.steps) for phase in final.phases)
 
 
@@ -203,7 +202,7 @@ def _passed(trace: Trace, passed: Passed) -> list[Span | SharedSpan]:
             own_id,
             *phase,
         )
-        for when, last, phase in zip(_PHASES, _PHASE_NUMBERS, times, strict=True)
+        for when, last, phase in zip(PHASES, _PHASE_NUMBERS, times, strict=True)
     ]
     return [trace.span(own_id, trace.root_id, passed.nodeid, (a, end), _attributes(passed)), *below]
 
