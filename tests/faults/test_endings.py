@@ -188,6 +188,10 @@ import os, pathlib, signal, time
 
 STARTED = pathlib.Path("started")
 
+def pytest_configure():
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        STARTED.write_text("")  # an earlier run in this folder left one
+
 def pytest_runtest_logstart(nodeid):
     if "PYTEST_XDIST_WORKER" not in os.environ:
         with STARTED.open("a") as file:
