@@ -32,15 +32,13 @@ def shared_anchor(other: Anchor) -> Anchor:
     return other if abs(here - own.wall) < _SAME_CLOCK else own
 
 
-def clock_from(anchor: Anchor) -> Callable[[], int]:
-    """A function that returns ns since the epoch: the anchor's wall time plus the monotonic time since.
+class Clock:
+    """Called, it gives ns since the epoch: the anchor's wall time plus the monotonic time since."""
 
-    The monotonic function is bound here, not looked up at the call: freezegun replaces it in every module that
-    names it.
-    """
-    offset = anchor.wall - anchor.monotonic
+    def __init__(self, anchor: Anchor) -> None:
+        self.monotonic: Callable[[], int] = time.perf_counter_ns
+        """What it counts with, for who adds `offset` later. freezegun replaces it in modules that name it, not here."""
+        self.offset = anchor.wall - anchor.monotonic
 
-    def now(monotonic: Callable[[], int] = time.perf_counter_ns) -> int:
-        return monotonic() + offset
-
-    return now
+    def __call__(self) -> int:
+        return self.monotonic() + self.offset

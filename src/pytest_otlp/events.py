@@ -393,16 +393,16 @@ def encode_started(key: int, nodeid: str, time: int, case: str) -> str:
     return f'["start",{key},{quoted(nodeid)},{time},{case}]\n'
 
 
-def encode_passed(key: int, attempt: int, worker: str, times: Iterable[int], durations: Iterable[float]) -> str:
+def encode_passed(key: int, attempt: int, worker: str, offset: int, phases: Iterable[tuple[int, int, float]]) -> str:
     """The same as `encode` gives for a `TestPassed`: every test pays for one.
 
-    `times`: start and end of setup, call and teardown in ns since the epoch; `durations`: in s, of each of them.
+    offset: from the phases' times to ns since the epoch
+    phases: start and end in ns, and duration in s, of setup, call and teardown
     """
-    start, setup_end, call_start, call_end, teardown_start, teardown_end = times
-    setup, call, teardown = durations
+    (start, setup_end, setup), (call_start, call_end, call), (teardown_start, teardown_end, teardown) = phases
     return (
-        f'["ok",{key},{attempt},"{worker}",{start},{setup_end - start},{call_start - start},{call_end - start},'
-        f"{teardown_start - start},{teardown_end - start},"
+        f'["ok",{key},{attempt},"{worker}",{start + offset},{setup_end - start},{call_start - start},'
+        f"{call_end - start},{teardown_start - start},{teardown_end - start},"
         f"{int(setup * 1e6 + 0.5)},{int(call * 1e6 + 0.5)},{int(teardown * 1e6 + 0.5)}]\n"
     )
 

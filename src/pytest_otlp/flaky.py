@@ -51,5 +51,7 @@ class WithheldReports:
     def _phase(self, report: pytest.TestReport) -> Phase:
         """As it would be told, but counted by nobody."""
         watch = self._observer.watches[report.when]
-        phase = phase_of(report, "", (watch.start, watch.end), watch.extra or PhaseExtra(), self._redact)
+        offset = self._observer.offset
+        times = watch.start + offset, watch.end + offset
+        phase = phase_of(report, "", times, watch.extra or PhaseExtra(), self._redact)
         return phase._replace(outcome="rerun") if report.failed else phase

@@ -55,16 +55,17 @@ class Journal:
         """Writes one whole line of ASCII text, after what was held, or counts them as dropped."""
         if self._held:
             line, self._held = self._held + line, ""
-        lead = b"\n" if self._torn else b""
-        data = lead + line.encode("ascii")
+        data = line.encode("ascii")
+        if self._torn:
+            data = b"\n" + data
         try:
             written = self._write(self._descriptor, data)
         except OSError as error:
             written = self._write_again(data) if error.errno == errno.EBADF else 0
+        if written != len(data):
+            self.dropped += data.count(b"\n", max(written, int(self._torn)))
         if written:
             self._torn = data[written - 1] != _BREAK
-        if written != len(data):
-            self.dropped += data.count(b"\n", max(written, len(lead)))
 
     def _write_again(self, data: bytes) -> int:
         """A test has closed our descriptor (`os.closerange`)."""

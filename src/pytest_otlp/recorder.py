@@ -67,7 +67,7 @@ _PLAIN_STATUS = frozenset(
 
 
 _Times = tuple[int, int, float]
-"""Of a phase: start and end in ns, and the duration that pytest reports in s."""
+"""Of a phase: start and end in ns of some clock, and the duration that pytest reports in s."""
 
 
 class _Attempt:
@@ -91,6 +91,8 @@ class _Attempt:
         self.rows: list[str] = []
         self.plain: list[_Times] = []
         """The first phases, as far as there is no more to tell of them; they are in no row yet."""
+        self.offset = 0
+        """From those times to ns since the epoch."""
 
 
 class Policy(NamedTuple):
@@ -119,6 +121,7 @@ class Recorder:
         self._plain_status: bool | None = None
         self._plainly = False
         self._observer: TestObserver | None = None
+        self._offset = 0
         self._current: _Attempt | None = None
         """Of the test that runs in this process, or ran last."""
         self.defect = ""
@@ -129,21 +132,22 @@ class Recorder:
     def observe(self, observer: TestObserver) -> None:
         """Takes part in what an observer in this process sees."""
         self._observer = observer
+        self._offset = observer.offset
         observer.on_start = self.start
         observer.on_again = self.start_again
 
-    def start(self, item: pytest.Item, time: int, case: str) -> None:
+    def start(self, nodeid: str, time: int, case: str) -> None:
         """A test of this process is about to run; `case` is its `Case`, encoded."""
         self._keys += 1
-        nodeid = item.nodeid
-        self._current = self._attempts["", nodeid] = _Attempt(self._keys, nodeid)
+        self._current = attempt = self._attempts["", nodeid] = _Attempt(self._keys, nodeid)
+        attempt.offset = self._offset
         self._journal.append(events.encode_started(self._keys, nodeid, time, case))
 
-    def start_again(self, item: pytest.Item, time: int, case: str) -> None:
+    def start_again(self, nodeid: str, time: int, case: str) -> None:
         """A further attempt of a test of this process; flaky has some after one that was over."""
-        attempt = self._attempts.get(("", item.nodeid))
+        attempt = self._attempts.get(("", nodeid))
         if attempt is None:
-            self.start(item, time, case)
+            self.start(nodeid, time, case)
         else:
             self._journal.append(events.encode(TestStarted(attempt.key, attempt.nodeid, time)))
 
@@ -203,7 +207,7 @@ class Recorder:
         if FACTS in known:
             return self._taken_from_afar(report, known[FACTS])
         attempt, observer = self._current, self._observer
-        if attempt is None or observer is None or report.nodeid != attempt.nodeid:
+        if attempt is None or observer is None or report.location is not observer.place.location:
             return False
         watch = observer.watches[report.when]
         if watch.extra is not None:
@@ -243,14 +247,13 @@ class Recorder:
 
     def _pass(self, attempt: _Attempt, worker: str) -> None:
         """All three phases are told in one short line, which waits for the start of the next test."""
-        (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
-        line = events.encode_passed(attempt.key, attempt.number, worker, (a, b, c, d, e, f), (setup, call, teardown))
+        line = events.encode_passed(attempt.key, attempt.number, worker, attempt.offset, attempt.plain)
         if worker:
             self._journal.append(line)
         else:
             self._journal.hold(line)
-        attempt.plain.clear()
-        self._forget(attempt, worker)
+        self._current = None
+        del self._attempts[worker, attempt.nodeid]
 
     def _place(self, attempt: _Attempt, worker: str) -> None:
         """The first report of a test says which worker runs it: the id of the test's span depends on it."""
@@ -355,8 +358,15 @@ class Recorder:
         """The first phases get rows of their own: the test is no plain pass after all, or takes long."""
         if attempt.plain:
             attempt.rows += [
-                events.encode_plain_phase(when, "passed", "passed" if when == "call" else "", *times)
-                for when, times in zip(PHASES, attempt.plain, strict=False)
+                events.encode_plain_phase(
+                    when,
+                    "passed",
+                    "passed" if when == "call" else "",
+                    start + attempt.offset,
+                    end + attempt.offset,
+                    duration,
+                )
+                for when, (start, end, duration) in zip(PHASES, attempt.plain, strict=False)
             ]
             attempt.plain.clear()
 

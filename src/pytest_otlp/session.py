@@ -46,7 +46,7 @@ class Session:
         self._options = options
         self._pid = os.getpid()
         self.anchor = clock.anchor_now()
-        self.now = clock.clock_from(self.anchor)
+        self.now = clock.Clock(self.anchor)
         self._run_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
         self._trace_id = options.parent.trace_id if options.parent else os.urandom(16).hex()
         resource, problems = _resource(config, options, self._run_id)

@@ -14,6 +14,7 @@ import pytest
 
 from pytest_otlp import events, traces
 from pytest_otlp.attributes import ask_others
+from pytest_otlp.clock import Clock
 from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, TracesSplit, WarningFact
 from pytest_otlp.fixtures import FixtureObserver
 from pytest_otlp.imports import when_imported
@@ -39,8 +40,6 @@ LONG_FILE = 10_000_000
 LONG_FIXTURE = 1_000_000
 """ns: the same for a fixture, where not all were asked for."""
 
-Clock = Callable[[], int]
-
 
 class Settings(NamedTuple):
     """What a process that runs tests must be told; it travels to xdist's workers, so: plain values only."""
@@ -63,11 +62,13 @@ class Settings(NamedTuple):
 class Place:
     """What runs at this moment."""
 
-    __slots__ = ("attempt", "nodeid", "phase", "plan", "visible")
+    __slots__ = ("attempt", "location", "nodeid", "phase", "plan", "visible")
 
     def __init__(self) -> None:
         self.nodeid = ""
         """Empty before the first test."""
+        self.location: object = None
+        """The test's own, which its reports share: to compare node ids costs more since pytest 9.2 makes them anew."""
         self.attempt = 0
         self.phase = ""
         self.plan = traces.WHOLE
@@ -76,7 +77,10 @@ class Place:
 
 
 class PhaseWatch:
-    """One phase of the test that runs, or ran last: one object for all tests, since each would pay for its own."""
+    """One phase of the test that runs, or ran last: one object for all tests, since each would pay for its own.
+
+    Its times are those of the monotonic clock: every test pays for what they are made of.
+    """
 
     __slots__ = ("case", "end", "extra", "start")
 
@@ -94,16 +98,18 @@ class TestObserver:
     def __init__(self, place: Place, now: Clock, redact: tuple[str, ...], warnings: TestWarnings) -> None:
         self.place = place
         self._warnings = warnings
-        self._now = now
-        self._redact = redact
+        self.offset = now.offset
+        """From the times of the watches to ns since the epoch."""
+        self._monotonic = now.monotonic
         self._item: pytest.Item | None = None
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
-        self.watches = {"setup": PhaseWatch(), "call": PhaseWatch(), "teardown": PhaseWatch()}
+        self._setup, self._call, self._teardown = PhaseWatch(), PhaseWatch(), PhaseWatch()
+        self.watches = {"setup": self._setup, "call": self._call, "teardown": self._teardown}
         self._cases = Cases(redact)
-        self.on_start: Callable[[pytest.Item, int, str], None] | None = None
-        """Told of each test before its setup, with the time and its encoded case; else that is on its first report."""
-        self.on_again: Callable[[pytest.Item, int, str], None] | None = None
+        self.on_start: Callable[[str, int, str], None] | None = None
+        """Told of each test before its setup: node id, time, encoded case. Else the case is on its first report."""
+        self.on_again: Callable[[str, int, str], None] | None = None
         """The same of each further attempt."""
         self.span: CurrentSpan | None = None
         self.logs: TestLogs | None = None
@@ -130,34 +136,35 @@ class TestObserver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         place = self.place
-        self.watches["setup"].start = start = self._now()
+        self._setup.start = start = self._monotonic()
+        place.phase = "setup"
         if item is self._item:
             place.attempt += 1
-            if self.on_again is not None:
-                self.on_again(item, start, self._cases.encoded(item))
+            tell = self.on_again
         else:
             self._item = item
             place.nodeid = item.nodeid
-            place.attempt = 1 + self._repeated.get(item.nodeid, 0)
-            if self.on_start is not None:
-                self.on_start(item, start, self._cases.encoded(item))
-            else:
-                self.watches["setup"].case = self._cases.encoded(item)
-        if item.nodeid in self._repeated:
-            self._repeated[item.nodeid] += 1
-        place.phase = "setup"
+            place.location = item.location
+            place.attempt = 1 + self._repeated.get(item.nodeid, 0) if self._repeated else 1
+            tell = self.on_start
+            if tell is None:
+                self._setup.case = self._cases.encoded(item)
+        if tell is not None:
+            tell(place.nodeid, start + self.offset, self._cases.encoded(item))
+        if place.nodeid in self._repeated:
+            self._repeated[place.nodeid] += 1
         if self.attachment is not None:
             self.attachment.restore()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
         self.place.phase = "call"
-        self.watches["call"].start = self._now()
+        self._call.start = self._monotonic()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         self.place.phase = "teardown"
-        self.watches["teardown"].start = self._now()
+        self._teardown.start = self._monotonic()
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """No wrapper around the report's making: that alone would cost as much as everything else in here.
@@ -165,23 +172,29 @@ class TestObserver:
         Nor first of all: pytest's support of unittest (8.0 to 9.2) puts the exception on the call in a hook that is.
         """
         watch = self.watches[call.when]
-        watch.end = self._now()
-        watch.extra = None
-        if call.excinfo is not None or self.fixtures or self.process or self._heavy(call.when):
+        watch.end = self._monotonic()
+        span, logs = self.span, self.logs
+        if (
+            call.excinfo is not None
+            or self.fixtures
+            or self.process
+            or (span is not None and span.said)
+            or (logs is not None and logs.pending)
+            or (watch is self._teardown and self._warnings.pending)
+        ):
             watch.extra = self._safe_extra(call)
+        else:
+            watch.extra = None
 
     def facts_of(self, report: pytest.TestReport) -> Facts | None:
         """What is known of the phase that a report of this process tells of; None for any other report."""
         watch = self.watches.get(str(report.when))
-        if watch is None or report.nodeid != self.place.nodeid:
+        place = self.place
+        if watch is None or (report.location is not place.location and report.nodeid != place.nodeid):
             return None
         case, watch.case = watch.case, ""
-        return Facts(watch.start, watch.end, self.place.attempt, case, watch.extra)
-
-    def _heavy(self, when: str) -> bool:
-        if (self.span is not None and self.span.said) or (self.logs is not None and self.logs.pending):
-            return True
-        return when == "teardown" and self._warnings.pending
+        offset = self.offset
+        return Facts(watch.start + offset, watch.end + offset, place.attempt, case, watch.extra)
 
     def _safe_extra(self, call: pytest.CallInfo[None]) -> PhaseExtra | None:
         """Exceptions may raise anything when they are asked; the test must not notice."""

@@ -28,7 +28,7 @@ class ControllerHooks:
     def __init__(self, config: pytest.Config, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
         self._config = config
         self._recorder = recorder
-        self._now = clock.clock_from(anchor)
+        self._now = clock.Clock(anchor)
         self._input = [tuple(settings), tuple(anchor)]
         self._settings = settings
         self._tests: dict[str, int] = {}
@@ -127,6 +127,6 @@ def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) ->
     """In a worker: observe the tests as the controller's `ControllerHooks` asked."""
     settings, anchor = Settings(*given[0]), Anchor(*given[1])
     config.add_cleanup(_entered(CurrentRun(settings.trace_id, settings.run_id, settings.link)))
-    now = clock.clock_from(clock.shared_anchor(anchor))
+    now = clock.Clock(clock.shared_anchor(anchor))
     observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
     config.pluginmanager.register(WorkerHooks(observer), "otlp-worker")

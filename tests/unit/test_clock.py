@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pytest_otlp.clock import Anchor, anchor_now, clock_from, shared_anchor
+from pytest_otlp.clock import Anchor, Clock, anchor_now, shared_anchor
 
 SECOND = 1_000_000_000
 LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
@@ -14,7 +14,7 @@ LONG_AGO = dt.datetime(2000, 1, 1, tzinfo=dt.timezone.utc)
 def test_time_is_the_anchors_and_what_passed_since() -> None:
     anchor = anchor_now()
     before = time.perf_counter_ns()
-    told = clock_from(anchor)()
+    told = Clock(anchor)()
     after = time.perf_counter_ns()
     assert anchor.wall + before - anchor.monotonic <= told <= anchor.wall + after - anchor.monotonic
 
@@ -25,7 +25,7 @@ def test_anchor_is_now() -> None:
 
 
 def test_a_replaced_clock_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = clock_from(anchor_now())
+    now = Clock(anchor_now())
     before = now()
     monkeypatch.setattr(time, "perf_counter_ns", lambda: 0)
     monkeypatch.setattr(time, "time_ns", lambda: 0)
@@ -34,7 +34,7 @@ def test_a_replaced_clock_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_freezegun_moves_nothing() -> None:
     freezegun = pytest.importorskip("freezegun")
-    now = clock_from(anchor_now())
+    now = Clock(anchor_now())
     before = now()
     with freezegun.freeze_time(LONG_AGO, auto_tick_seconds=1000):
         first, second = now(), now()
@@ -43,7 +43,7 @@ def test_freezegun_moves_nothing() -> None:
 
 def test_time_machine_moves_nothing() -> None:
     time_machine = pytest.importorskip("time_machine")
-    now = clock_from(anchor_now())
+    now = Clock(anchor_now())
     before = now()
     with time_machine.travel(LONG_AGO):
         told = now()

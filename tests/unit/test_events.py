@@ -51,11 +51,14 @@ def test_start_of_a_test(key: int, nodeid: str, time: int, case: events.Case) ->
 
 @given(model.numbers, model.numbers, st.sampled_from(["", "gw0"]), st.lists(model.times, min_size=6, max_size=6))
 def test_a_pass(key: int, attempt: int, worker: str, times: list[int]) -> None:
-    line = events.encode_passed(key, attempt, worker, times, (0.25, 1e-6, 0.0000014))
+    phases = list(zip(times[::2], times[1::2], (0.25, 1e-6, 0.0000014), strict=True))
+    line = events.encode_passed(key, attempt, worker, 0, phases)
     after = [time - times[0] for time in times[1:]]
     passed = events.TestPassed._make([key, attempt, worker, times[0], *after, 250_000, 1, 1])
     assert events.decode(line) == passed
     assert line == events.encode(passed)
+    earlier = [(start - 7, end - 7, duration) for start, end, duration in phases]
+    assert events.encode_passed(key, attempt, worker, 7, earlier) == line
 
 
 @given(st.lists(model.events.map(events.encode) | st.sampled_from(["torn", '["later",1]\n', "[]", "1],[2", "7"])))
@@ -137,7 +140,7 @@ def test_lines_as_they_are_released() -> None:
     plain = events.encode_plain_phase("call", "passed", "passed", 1, 2, 0.001)
     line = events.encode_phases(3, 1, "gw0", [plain], last=True)
     assert line == '["done",3,1,"gw0",true,[["call","passed","passed",1,2,0.001]],null]\n'
-    passed = events.encode_passed(3, 1, "", (10, 11, 12, 13, 14, 15), (0.001, 0.002, 0.003))
+    passed = events.encode_passed(3, 1, "", 0, [(10, 11, 0.001), (12, 13, 0.002), (14, 15, 0.003)])
     assert passed == '["ok",3,1,"",10,1,2,3,4,5,1000,2000,3000]\n'
 
 
