@@ -6,7 +6,7 @@ durations seconds. A line is a JSON array, the event's tag first and then its fi
 missing trailing fields with their defaults and ignores surplus ones, so that fields can be added at the end.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: typing.NamedTuple compiles each annotation that is a text, at every start.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
