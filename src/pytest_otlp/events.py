@@ -198,6 +198,8 @@ class SessionStarted(NamedTuple):
     detail: str
     workers: int
     """Of xdist at the start; 0 without it."""
+    setup: dict[str, str | int | list[str]] = {}  # noqa: RUF012  nobody changes it
+    """How it was set up: attributes of the root."""
 
 
 class FileCollected(NamedTuple):
@@ -585,7 +587,7 @@ PLAIN_FIELDS = 6
 """Fields of a phase of which no more is known than `encode_plain_phase` tells."""
 _NOTHING_MORE = tuple(Phase._field_defaults.values())
 _READERS: dict[str, Callable[[list[Any]], Event]] = {
-    "run": lambda fields: SessionStarted._make(fields[:11]),
+    "run": lambda fields: SessionStarted(*fields[:12]),
     "file": lambda fields: FileCollected._make(fields[:4]),
     "bad": _collect_failed,
     "skip": lambda fields: CollectSkipped._make(fields[:5]),

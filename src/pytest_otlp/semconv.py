@@ -61,6 +61,12 @@ TESTS = "pytest.tests."
 WARNINGS = "pytest.warnings"
 LOGS_DROPPED = "pytest.logs.dropped"
 XDIST_WORKERS = "pytest.xdist.workers"
+PLUGINS = "pytest.plugins"
+ROOTDIR = "pytest.rootdir"
+CONFIGFILE = "pytest.configfile"
+ARGS_COUNT = "pytest.args_count"
+SPLITS = "pytest.split.splits"
+SPLIT_GROUP = "pytest.split.group"
 
 # Log records
 LOGGER = "pytest.logger"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_otlp import CurrentRun, _entered, clock, events, journal, terminal
+from pytest_otlp import CurrentRun, _entered, clock, events, journal, startup, terminal
 from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
@@ -95,6 +95,7 @@ class Session:
             resource=resource,
             detail=self._options.detail,
             workers=self._workers,
+            setup=startup.attributes_of(self._config),
         )
 
     def _start_exporter(self) -> ExporterProcess | None:

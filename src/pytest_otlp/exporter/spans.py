@@ -98,6 +98,7 @@ def _parent_of_run(session: SessionStarted) -> bytes:
 def _root(trace: Trace, closed: SessionClosed) -> Span:
     session = trace.session
     attributes: dict[str, AttributeValue] = {
+        **session.setup,
         semconv.SUITE_NAME: session.suite,
         semconv.SUITE_RUN_STATUS: closed.status,
         **file_spans.counts_of(closed.counts),
