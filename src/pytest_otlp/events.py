@@ -246,6 +246,8 @@ class CollectionFinished(NamedTuple):
     end: int
     deselected: int
     warnings: tuple[WarningFact, ...] = ()
+    deselected_by: tuple[tuple[str, int], ...] = ()
+    """How many by whom; empty for who is not known."""
 
 
 class TracesSplit(NamedTuple):
@@ -570,7 +572,9 @@ def _collect_failed(fields: list[Any]) -> CollectFailed:
 
 def _collection_finished(fields: list[Any]) -> CollectionFinished:
     worker, start, end, deselected = fields[:4]
-    return CollectionFinished(worker, start, end, deselected, warnings_of(fields[4] if len(fields) > 4 else ()))
+    warnings = warnings_of(fields[4] if len(fields) > 4 else ())
+    by = tuple((who, number) for who, number in fields[5]) if len(fields) > 5 else ()
+    return CollectionFinished(worker, start, end, deselected, warnings, by)
 
 
 def _worker_finished(fields: list[Any]) -> WorkerFinished:

@@ -137,6 +137,7 @@ class SessionClosed(NamedTuple):
     deselected: int
     warnings: int
     warned: tuple[RunWarned, ...] = ()
+    deselected_by: tuple[tuple[str, int], ...] = ()
 
 
 Final: TypeAlias = (
@@ -183,7 +184,7 @@ class Run:
         self.last_progress = 0
         self.files: Files | None = None
         """None where the run is one trace."""
-        self._deselected: dict[str, int] = {}
+        self._collections: dict[str, CollectionFinished] = {}
         self._workers = Workers()
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
@@ -248,7 +249,7 @@ class Run:
         return ()
 
     def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
-        self._deselected[event.worker] = event.deselected
+        self._collections[event.worker] = event
         known = self._unfinished.pop(event.worker, event)
         whole = event._replace(start=min(event.start, known.start), end=max(event.end, known.end))
         self._latest = max(self._latest, whole.end, whole.start + SHORTEST)
@@ -285,7 +286,7 @@ class Run:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
         end = max(event.end, event.start + SHORTEST)
         self._latest = max(self._latest, end)
-        if event.worker not in self._deselected:
+        if event.worker not in self._collections:
             known = self._unfinished.get(event.worker)
             start, end = (min(event.start, known.start), max(end, known.end)) if known else (event.start, end)
             self._unfinished[event.worker] = CollectionFinished(event.worker, start, end, 0)
@@ -414,6 +415,7 @@ class Run:
         files = self.files.close() if self.files is not None else ()
         end = max(time, self._latest)
         workers = self._workers.close(end)
+        most = max(self._collections.values(), key=lambda collection: collection.deselected, default=None)
         closed = SessionClosed(
             end=end,
             exit_code=exit_code,
@@ -421,9 +423,10 @@ class Run:
             failure=failure,
             counts=self.counts,
             collected=self.collected or 0,
-            deselected=max(self._deselected.values(), default=0),
+            deselected=most.deselected if most else 0,
             warnings=warnings,
             warned=tuple(self._warnings),
+            deselected_by=most.deselected_by if most else (),
         )
         return [*interrupted, *self._unfinished.values(), *files, *workers, closed]
 

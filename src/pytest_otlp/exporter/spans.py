@@ -107,6 +107,9 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
         semconv.TESTS_DESELECTED: closed.deselected,
         semconv.WARNINGS: closed.warnings,
     }
+    for who, number in closed.deselected_by:
+        if who:
+            attributes[semconv.DESELECTED + who] = number
     if closed.exit_code is not None:
         attributes[semconv.EXIT_CODE] = closed.exit_code
     if session.workers:
