@@ -321,6 +321,17 @@ class RunWarned(NamedTuple):
     warning: WarningFact
 
 
+class Debugged(NamedTuple):
+    """Somebody was in the debugger."""
+
+    key: int
+    """Of the test that was not over; else 0."""
+    start: int
+    end: int
+    debugger: str
+    """Qualified class."""
+
+
 class WorkerStarted(NamedTuple):
     """A worker of xdist was started."""
 
@@ -361,6 +372,7 @@ Event: TypeAlias = (
     | TestCrashed
     | RunWarned
     | AppSpan
+    | Debugged
     | WorkerStarted
     | WorkerFinished
     | SessionFinished
@@ -380,6 +392,7 @@ _TAGS: dict[type[Event], str] = {
     TestCrashed: "crash",
     RunWarned: "warn",
     AppSpan: "app",
+    Debugged: "pdb",
     WorkerStarted: "worker",
     WorkerFinished: "gone",
     SessionFinished: "end",
@@ -603,6 +616,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "ok": lambda fields: TestPassed._make(fields[:12]),
     "crash": lambda fields: TestCrashed._make(fields[:4]),
     "app": _app_span,
+    "pdb": lambda fields: Debugged._make(fields[:4]),
     "warn": lambda fields: RunWarned(fields[0], fields[1], WarningFact._make(fields[2][:4])),
     "worker": lambda fields: WorkerStarted._make(fields[:2]),
     "gone": _worker_finished,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from pytest_otlp import CurrentRun, _entered, clock, events, journal, startup, terminal
+from pytest_otlp.debugger import DebuggerObserver
 from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
@@ -279,3 +280,4 @@ def start(config: pytest.Config, options: Options, *, tests: bool) -> None:
             tell=session.recorder.tell,
         )
         session.recorder.observe(observer)
+        register(DebuggerObserver(config.pluginmanager, session.recorder, session.now), "otlp-debugger")
