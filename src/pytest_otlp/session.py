@@ -105,6 +105,7 @@ class Session:
             "journal": str(self._journal.path),
             "root": str(self._config.rootpath),
             "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
+            "traces": self._options.traces,
             "metrics": self._options.metrics,
             "logs": self._options.logs,
             "exceptions": self._options.exceptions,
