@@ -218,7 +218,7 @@ class Live:
         code, out, err = self._process.wait()
         server = self.server
         run = Run(
-            self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), _junit_counts(self._junit)
+            self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), junit_counts(self._junit)
         )
         run.check(parent_id, may_be_off=self._may_be_off)
         return run
@@ -293,7 +293,7 @@ class Runner:
         self._write(files, ini)
         process = self._start(args, env, typed=typed)
         code, out, err = process.wait(timeout)
-        return Run(self.folder, code, out, err, junit=_junit_counts(self._junit), seconds=process.seconds)
+        return Run(self.folder, code, out, err, junit=junit_counts(self._junit), seconds=process.seconds)
 
     def _write(self, files: str | Mapping[str, str], ini: str) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -335,7 +335,7 @@ class Runner:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def _junit_counts(path: Path) -> Mapping[str, int] | None:
+def junit_counts(path: Path) -> Mapping[str, int] | None:
     if not path.exists():
         return None
     with path.open("rb") as file:
