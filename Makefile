@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n auto --dist worksteal
 BACKENDS ?=
+SUITES ?=
 DIST ?= dist
 
 ifeq ($(OS),Windows_NT)
@@ -26,7 +27,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends dashboards build lock clean
+.PHONY: help setup page demo test faults compat soak coverage test-page lint types format workflows bench bench-view backends dashboards build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -63,6 +64,9 @@ test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k name" for some)
 
 faults: $(STAMP) ## Run the fault cases only, and print their table (TABLE=docs/faults.md writes it)
 	PYTEST_OTLP_FAULTS_TABLE=$(or $(TABLE),-) $(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+compat: $(STAMP) ## Run suites that other people wrote without and with the plugin (SUITES="aiofiles" for some)
+	$(BIN)/python tests/compat/suites.py $(SUITES)
 
 soak: $(STAMP) ## Run the tests that are too long for every run
 	PYTEST_OTLP_SOAK=1 $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

@@ -198,6 +198,8 @@ class SessionStarted(NamedTuple):
     detail: str
     workers: int
     """Of xdist at the start; 0 without it."""
+    setup: dict[str, str | int | list[str]] = {}  # noqa: RUF012  nobody changes it
+    """How it was set up: attributes of the root."""
 
 
 class FileCollected(NamedTuple):
@@ -244,6 +246,8 @@ class CollectionFinished(NamedTuple):
     end: int
     deselected: int
     warnings: tuple[WarningFact, ...] = ()
+    deselected_by: tuple[tuple[str, int], ...] = ()
+    """How many by whom; empty for who is not known."""
 
 
 class TracesSplit(NamedTuple):
@@ -319,6 +323,17 @@ class RunWarned(NamedTuple):
     warning: WarningFact
 
 
+class Debugged(NamedTuple):
+    """Somebody was in the debugger."""
+
+    key: int
+    """Of the test that was not over; else 0."""
+    start: int
+    end: int
+    debugger: str
+    """Qualified class."""
+
+
 class WorkerStarted(NamedTuple):
     """A worker of xdist was started."""
 
@@ -359,6 +374,7 @@ Event: TypeAlias = (
     | TestCrashed
     | RunWarned
     | AppSpan
+    | Debugged
     | WorkerStarted
     | WorkerFinished
     | SessionFinished
@@ -378,6 +394,7 @@ _TAGS: dict[type[Event], str] = {
     TestCrashed: "crash",
     RunWarned: "warn",
     AppSpan: "app",
+    Debugged: "pdb",
     WorkerStarted: "worker",
     WorkerFinished: "gone",
     SessionFinished: "end",
@@ -579,7 +596,9 @@ def _collect_failed(fields: list[Any]) -> CollectFailed:
 
 def _collection_finished(fields: list[Any]) -> CollectionFinished:
     worker, start, end, deselected = fields[:4]
-    return CollectionFinished(worker, start, end, deselected, warnings_of(fields[4] if len(fields) > 4 else ()))
+    warnings = warnings_of(fields[4] if len(fields) > 4 else ())
+    by = tuple((who, number) for who, number in fields[5]) if len(fields) > 5 else ()
+    return CollectionFinished(worker, start, end, deselected, warnings, by)
 
 
 def _worker_finished(fields: list[Any]) -> WorkerFinished:
@@ -596,7 +615,7 @@ PLAIN_FIELDS = 6
 """Fields of a phase of which no more is known than `encode_plain_phase` tells."""
 _NOTHING_MORE = tuple(Phase._field_defaults.values())
 _READERS: dict[str, Callable[[list[Any]], Event]] = {
-    "run": lambda fields: SessionStarted._make(fields[:11]),
+    "run": lambda fields: SessionStarted(*fields[:12]),
     "file": lambda fields: FileCollected._make(fields[:4]),
     "bad": _collect_failed,
     "skip": lambda fields: CollectSkipped._make(fields[:5]),
@@ -608,6 +627,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "ok": _test_passed,
     "crash": lambda fields: TestCrashed._make(fields[:4]),
     "app": _app_span,
+    "pdb": lambda fields: Debugged._make(fields[:4]),
     "warn": lambda fields: RunWarned(fields[0], fields[1], WarningFact._make(fields[2][:4])),
     "worker": lambda fields: WorkerStarted._make(fields[:2]),
     "gone": _worker_finished,

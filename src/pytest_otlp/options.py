@@ -23,6 +23,8 @@ class Option(NamedTuple):
     env: tuple[str, ...] = ()
     """Environment variables, the strongest first."""
     ini: bool = True
+    words: bool = False
+    """In the ini file several words, and in `[tool.pytest]` of pytest 9 a list."""
 
     @property
     def flag(self) -> str:
@@ -86,7 +88,9 @@ APP_SPANS = Option(
     "send the spans of an application without a tracer provider of its own: on or off (default: off)",
 )
 CONTEXT = Option("otel_context", "make the test's span current while it runs: on or off (default: on)")
-REDACT = Option("otel_redact", "more words, with * and ?, that mark the name of a parameter or property as secret")
+REDACT = Option(
+    "otel_redact", "more words, with * and ?, that mark the name of a parameter or property as secret", words=True
+)
 VIEW = Option(
     "otel_view", "show this run on the page of `pytest-otlp view`, started if need be, and turns it on", ini=False
 )
@@ -126,7 +130,8 @@ def add_options(parser: pytest.Parser) -> None:
         if option.metavar:
             group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help)
         if option.ini:
-            parser.addini(option.name, option.help, type=_INI_TYPE, default=None)
+            kind: Any = "linelist" if option.words else _INI_TYPE
+            parser.addini(option.name, option.help, type=kind, default=None)
 
 
 def find(option: Option, config: pytest.Config, env: Mapping[str, str]) -> Source | None:
@@ -152,8 +157,9 @@ def _ini_text(option: Option, config: pytest.Config) -> str:
     try:
         value = config.getini(option.name)
     except TypeError as error:  # pytest 9.0 and 9.1
-        raise pytest.UsageError(f"pytest-otlp: {error}; write it as a text, in quotes") from None
-    return "" if value is None else str(value).strip()
+        remedy = "a list of texts" if option.words else "a text, in quotes"
+        raise pytest.UsageError(f"pytest-otlp: {error}; write it as {remedy}") from None
+    return "" if value is None else " ".join(value) if option.words else str(value).strip()
 
 
 def parse_switch(text: str) -> bool:

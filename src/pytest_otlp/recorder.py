@@ -173,6 +173,11 @@ class Recorder:
         self._unclaimed.setdefault(nodeid, deque()).append(attempt)
         return attempt
 
+    @property
+    def current_key(self) -> int:
+        """Of the test that runs in this process and is not over; 0 for none."""
+        return self._current.key if self._current is not None else 0
+
     def tell(self, line: str) -> None:
         """Appends a line that is encoded already."""
         self._journal.append(line)

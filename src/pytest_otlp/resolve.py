@@ -45,6 +45,7 @@ class Options(NamedTuple):
     """Everything that the command line, the ini file and the environment decide."""
 
     endpoint: Endpoint
+    traces: bool
     view: bool
     """Whether a receiver with a page is to be there."""
     html: str
@@ -117,6 +118,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
     html = reader.get(options.HTML, values.parse_file, "")
     sends = not html or options.asked_to_send(config, env) is not None
     endpoint = _endpoint(reader, view=view) if sends else Endpoint("html", {}, html)
+    traces = not sends or _sends_traces(reader, view=view)
     no_words: tuple[str, ...] = ()
     # The exporter leaves them out; people look here.
     reader.notices += headers.problems(env)
@@ -124,12 +126,13 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
     return Options(
         endpoint=endpoint,
+        traces=traces,
         view=view,
         html=html,
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
-        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local and not view else ""),
+        trace_url=_trace_url(reader, endpoint, view=view) if traces else "",
         trace_per=reader.get(options.TRACE_PER, values.parse_trace_per, "auto"),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
@@ -137,7 +140,8 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         logs=_signal(reader, options.LOGS, "logs", endpoint, default=view),
         exceptions=_exceptions(env),
         app_spans=reader.get(options.APP_SPANS, options.parse_switch, default=False),
-        context=reader.get(options.CONTEXT, options.parse_switch, default=True),
+        # Nothing may have a parent that is never sent.
+        context=reader.get(options.CONTEXT, options.parse_switch, default=True) and traces,
         redact=DEFAULT_REDACTED + reader.get(options.REDACT, values.parse_words, no_words),
         exit_timeout=reader.get(options.EXIT_TIMEOUT, values.parse_seconds, DEFAULT_EXIT_TIMEOUT),
         timeout=reader.get(_TIMEOUT, values.parse_milliseconds, DEFAULT_TIMEOUT),
@@ -145,9 +149,37 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
     )
 
 
+def _exporters(reader: Reader, signal: str) -> list[str]:
+    """What is listed there (OpenTelemetry specification, SDK environment variables, "Exporter Selection")."""
+    return reader.env.get(f"OTEL_{signal.upper()}_EXPORTER", "").lower().replace(",", " ").split()
+
+
+def _sends_traces(reader: Reader, *, view: bool) -> bool:
+    """`OTEL_TRACES_EXPORTER` may be meant for the tested application: a receiver on the command line is stronger."""
+    if _exporters(reader, "traces") != ["none"]:
+        return True
+    flag = options.VIEW.flag if view else options.ENDPOINT.flag
+    overridden = view or _named_in_command(reader)
+    reader.notices.append(
+        f"OTEL_TRACES_EXPORTER=none is set; traces are sent all the same, because of {flag}"
+        if overridden
+        else f"no traces are sent, because OTEL_TRACES_EXPORTER=none; {flag} overrides it"
+    )
+    return overridden
+
+
+def _named_in_command(reader: Reader) -> bool:
+    source = reader.find(options.ENDPOINT)
+    return source is not None and source.place == options.ENDPOINT.flag
+
+
+def _trace_url(reader: Reader, endpoint: Endpoint, *, view: bool) -> str:
+    return reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local and not view else "")
+
+
 def _signal(reader: Reader, option: Option, signal: str, endpoint: Endpoint, *, default: bool) -> bool:
-    """`OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` list exporters; only `none` and `otlp` concern us."""
-    exporters = reader.env.get(f"OTEL_{signal.upper()}_EXPORTER", "").replace(",", " ").split()
+    """Of `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` only `none` and `otlp` concern us."""
+    exporters = _exporters(reader, signal)
     if "otlp" in exporters or exporters == ["none"]:
         default = "otlp" in exporters
     wanted = reader.get(option, options.parse_switch, default)
@@ -166,6 +198,8 @@ def _endpoint(reader: Reader, *, view: bool) -> Endpoint:
     given = reader.get(options.ENDPOINT, values.parse_endpoint, "")
     if given == "console:":
         return Endpoint("console", {})
+    if not given and _on_the_console(reader):
+        return Endpoint("console", {})
     if given.startswith("file:"):
         return Endpoint("file", {}, os.path.abspath(given.removeprefix("file:")))
     protocol = reader.get(options.PROTOCOL, values.parse_protocol, "")
@@ -174,11 +208,18 @@ def _endpoint(reader: Reader, *, view: bool) -> Endpoint:
     return endpoints.from_environment(lambda name: _url_from(reader, name), protocol)
 
 
+def _on_the_console(reader: Reader) -> bool:
+    """Whether `OTEL_TRACES_EXPORTER` asks for that; a run goes to one place."""
+    exporters = _exporters(reader, "traces")
+    if "console" in exporters and "otlp" in exporters:
+        reader.notices.append("OTEL_TRACES_EXPORTER names otlp and console; console is left out")
+    return "console" in exporters and "otlp" not in exporters
+
+
 def _of_the_page(reader: Reader) -> Endpoint:
-    source = reader.find(options.ENDPOINT)
-    if source is not None and source.place == options.ENDPOINT.flag:
+    if _named_in_command(reader):
         raise pytest.UsageError(
-            f"pytest-otlp: {options.VIEW.flag} and {source.place} name two receivers; leave one out"
+            f"pytest-otlp: {options.VIEW.flag} and {options.ENDPOINT.flag} name two receivers; leave one out"
         )
     return endpoints.from_base(endpoints.DEFAULT_ENDPOINT, "http/protobuf")
 

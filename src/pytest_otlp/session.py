@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_otlp import CurrentRun, _entered, clock, events, journal, terminal
+from pytest_otlp import CurrentRun, _entered, clock, events, journal, startup, terminal
+from pytest_otlp.debugger import DebuggerObserver
 from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess
 from pytest_otlp.recorder import Policy, Recorder
@@ -95,6 +96,7 @@ class Session:
             resource=resource,
             detail=self._options.detail,
             workers=self._workers,
+            setup=startup.attributes_of(self._config),
         )
 
     def _start_exporter(self) -> ExporterProcess | None:
@@ -103,6 +105,7 @@ class Session:
             "journal": str(self._journal.path),
             "root": str(self._config.rootpath),
             "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
+            "traces": self._options.traces,
             "metrics": self._options.metrics,
             "logs": self._options.logs,
             "exceptions": self._options.exceptions,
@@ -278,3 +281,4 @@ def start(config: pytest.Config, options: Options, *, tests: bool) -> None:
             tell=session.recorder.tell,
         )
         session.recorder.observe(observer)
+        register(DebuggerObserver(config.pluginmanager, session.recorder, session.now), "otlp-debugger")

@@ -15,6 +15,7 @@ import pytest
 from pytest_otlp import events, traces
 from pytest_otlp.attributes import ask_others
 from pytest_otlp.clock import Clock
+from pytest_otlp.deselected import caller
 from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, TracesSplit, WarningFact
 from pytest_otlp.fixtures import FixtureObserver
 from pytest_otlp.imports import when_imported
@@ -259,7 +260,7 @@ class CollectionObserver:
         self._start = now()
         self._root = root
         self._end: int | None = None
-        self._deselected = 0
+        self._deselected: Counter[str] = Counter()
         self._warnings: list[WarningFact] = []
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -271,7 +272,12 @@ class CollectionObserver:
         finally:
             if self._end is not None:
                 finished = CollectionFinished(
-                    self._worker, self._start, self._end, self._deselected, tuple(self._warnings)
+                    self._worker,
+                    self._start,
+                    self._end,
+                    self._deselected.total(),
+                    tuple(self._warnings),
+                    tuple(self._deselected.items()),
                 )
                 self._tell(events.encode(finished))
 
@@ -289,7 +295,8 @@ class CollectionObserver:
         return report
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._deselected += len(items)
+        if items:
+            self._deselected[caller()] += len(items)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self) -> None:

@@ -155,7 +155,7 @@ def _told(row: Row, run: Run, runner: Runner, *, spread: bool) -> Told:
         text = _ADDRESS.sub("0x", text.replace(str(runner.folder.parent), ""))
         return _WORKER.sub("gw", text) if spread else text
 
-    cases = [tuple(map(steady, case)) for case in _cases(runner._junit)]
+    cases = [tuple(map(steady, case)) for case in cases_in(runner._junit)]
     lines = list(map(steady, run.their_lines))
     if spread:
         return Told(run.exit_code, sorted(cases), run.summary, sorted(filter(_is_repeated, lines)))
@@ -166,7 +166,7 @@ def _is_repeated(line: str) -> bool:
     return line.startswith(_REPEATED)
 
 
-def _cases(path: Path) -> list[tuple[str, ...]]:
+def cases_in(path: Path) -> list[tuple[str, ...]]:
     if not path.exists():
         return []
     return [

@@ -33,6 +33,14 @@ NOT_SEEN = {
         "test.case.name",
         "pytest.worker",
     },
+    "Run": {
+        # Of a checkout, and of pytest-split; tests/plugin/test_startup.py has both.
+        "pytest.rootdir",
+        "pytest.split.group",
+        "pytest.split.splits",
+    },
+    # Needs somebody who types; tests/plugin/test_debugger.py does.
+    "Debugger": {"pytest.debugger"},
 }
 """What is on the page and needs more than the runs below, with the reason."""
 
@@ -195,12 +203,15 @@ def kind_of(span: ReceivedSpan) -> str:
     return below.get(span.name.partition(" ")[0], "Collection")
 
 
+ENDS = {"pytest.parameters.": "<name>", "pytest.property.": "<name>", "pytest.deselected.": "<who>"}
+
+
 def plain(names: Iterable[str]) -> set[str]:
     """Names whose end the user chooses, as the page has them."""
     found = set()
     for name in names:
-        prefix = next((p for p in ("pytest.parameters.", "pytest.property.") if name.startswith(p)), "")
-        found.add(f"{prefix}<name>" if prefix else name)
+        prefix = next((prefix for prefix in ENDS if name.startswith(prefix)), "")
+        found.add(prefix + ENDS[prefix] if prefix else name)
     return found
 
 

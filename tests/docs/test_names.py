@@ -22,6 +22,7 @@ NO_NAMES = {"IN_PROGRESS"}
 PREFIXES = {
     semconv.PARAMETERS: ["<name>"],
     semconv.PROPERTY: ["<name>"],
+    semconv.DESELECTED: ["<who>"],
     semconv.OUTPUT: ["stdout", "stderr", "log"],
     semconv.TESTS: list(semconv.SUMMARY_CATEGORIES),
 }

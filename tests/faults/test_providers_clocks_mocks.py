@@ -352,6 +352,6 @@ def instrumented(scene: Scene, server: OtlpServer) -> Run:
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
     }
-    process = PytestProcess(command, runner.folder, runner._environment(env), Path(runner._base, "instrumented"))
+    process = PytestProcess(command, runner.folder, runner._environment(env), Path(runner._base, "instrumented"), "")
     code, out, err = process.wait(DEADLINE)
     return Run(runner.folder, code, out, err, server.spans())

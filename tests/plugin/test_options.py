@@ -172,7 +172,7 @@ def test_values_as_toml_has_them(run_pytest: Runner) -> None:
         otel_logs = false
         otel_metrics = true
         otel_exit_timeout = 20
-        otel_redact = "pin iban"
+        otel_redact = ["pin", "iban"]
     """
     suite = """
         def test_a(record_property):
@@ -185,6 +185,27 @@ def test_values_as_toml_has_them(run_pytest: Runner) -> None:
     env, off = {"PYTEST_OTEL": "1", "PYTEST_CURRENT_TEST": None}, "[tool.pytest]\notel = false"
     run = run_pytest({"test_it.py": suite}, "-c", "pyproject.toml", option=False, toml=off, env=env)
     assert run.spans == []
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="before pytest 9 TOML has no values of its own")
+def test_a_list_as_toml_has_it(run_pytest: Runner) -> None:
+    suite = """
+        def test_a(record_property):
+            record_property("pin", 1)
+            record_property("my_iban", 2)
+    """
+    toml = """
+        [tool.pytest]
+        otel = "on"
+        otel_endpoint = "{endpoint}"
+        otel_redact = ["pin", "iban"]
+    """
+    attributes = run_pytest(suite, "-c", "pyproject.toml", option=False, toml=toml).test("test_a").attributes
+    assert [attributes["pytest.property.pin"], attributes["pytest.property.my_iban"]] == ["[redacted]"] * 2
+    run = run_pytest(suite, "-c", "pyproject.toml", option=False, toml=toml.replace('["pin", "iban"]', '"pin iban"'))
+    assert run.exit_code == pytest.ExitCode.USAGE_ERROR
+    assert "'otel_redact' expects a list" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_help_names_every_option(run_pytest: Runner) -> None:

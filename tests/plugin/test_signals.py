@@ -148,3 +148,32 @@ def test_which_signals_are_sent(
 ) -> None:
     run = run_pytest("def test_a(): pass", *args, env=env)
     assert (bool(run.metrics), bool(run.logs)) == (metrics, logs)
+
+
+def test_no_traces(run_pytest: Runner) -> None:
+    """Nothing of the tested application hangs below a span that is never sent, either."""
+    suite = """
+        from opentelemetry import trace
+        def test_a():
+            assert not trace.get_current_span().get_span_context().is_valid
+    """
+    env = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "{endpoint}",
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "otlp",
+    }
+    run = run_pytest(suite, "--otel", option=False, env=env)
+    assert (run.exit_code, run.spans) == (0, [])
+    header, *lines = run.our_lines
+    assert "/trace/" not in header
+    assert lines == ["otlp: no traces are sent, because OTEL_TRACES_EXPORTER=none; --otel-endpoint overrides it"]
+    assert {metric.name for metric in run.metrics} >= {"test.case.result.count", "test.suite.run.duration"}
+    assert [record.event_name for record in run.logs][-1] == "test.suite.run.finished"
+    assert [*run.folder.glob(".pytest_cache/**/otlp/*")] == []
+
+
+def test_traces_on_the_terminal(run_pytest: Runner) -> None:
+    run = run_pytest.without("def test_a(): pass", "--otel", env={"OTEL_TRACES_EXPORTER": "console"})
+    assert run.exit_code == 0
+    assert "✓ test_it.py::test_a" in run.stdout
+    assert run.our_lines[-1].endswith("delivered to console")

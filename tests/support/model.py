@@ -15,6 +15,7 @@ from pytest_otlp.events import (
     CollectFailed,
     CollectionFinished,
     CollectSkipped,
+    Debugged,
     Event,
     Failure,
     FileCollected,
@@ -261,6 +262,8 @@ def _attempt(
     rows: list[Phase] = []
     for number, (when, category) in enumerate(zip(("setup", "call", "teardown"), categories, strict=False), 1):
         rows.append(_phase(draw, clock, when, category))
+        if draw(st.sampled_from([False, False, True])):
+            yield Debugged(key, clock.later(), clock.later(), "pdb.Pdb")
         last = over and number == len(categories)
         if last or draw(st.booleans()):
             yield PhasesFinished(key, attempt, worker, last, tuple(rows), case if worker else None)

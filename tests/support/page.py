@@ -17,6 +17,7 @@ TELEMETRY_TABLES = (
     "Phase",
     "Fixture",
     "Subtest",
+    "Debugger",
     "Scenario",
     "Worker",
     "Collection",

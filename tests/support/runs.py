@@ -171,14 +171,16 @@ class Run:
 class PytestProcess:
     """A pytest that runs in a process group of its own, as in a terminal."""
 
-    def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], output: Path) -> None:
+    def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], output: Path, typed: str) -> None:
         self.seconds = 0.0
         """From its start to its end, once that was waited for."""
         self._began = time.monotonic()
         self._stdout, self._stderr = output.with_suffix(".out"), output.with_suffix(".err")
-        with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
+        keyboard = output.with_suffix(".in")
+        keyboard.write_text(typed, "utf-8")
+        with self._stdout.open("wb") as out, self._stderr.open("wb") as err, keyboard.open("rb") as given:
             self._process = subprocess.Popen(
-                command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+                command, cwd=folder, env=env, stdin=given, stdout=out, stderr=err, start_new_session=True
             )
 
     def wait(self, timeout: float = TIMEOUT) -> tuple[int, str, str]:
@@ -216,7 +218,7 @@ class Live:
         code, out, err = self._process.wait()
         server = self.server
         run = Run(
-            self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), _junit_counts(self._junit)
+            self.folder, code, out, err, server.spans(), server.metrics(), server.logs(), junit_counts(self._junit)
         )
         run.check(parent_id, may_be_off=self._may_be_off)
         return run
@@ -240,13 +242,15 @@ class Runner:
         option: bool = True,
         junit: bool = True,
         toml: str = "",
+        typed: str = "",
     ) -> Run:
         """Runs to the end with `--otel-endpoint` at a server; checks the run.
 
         `option`: give that option. Without it, `{endpoint}` in the environment and the ini file stands for the server.
+        `typed`: on the keyboard.
         `junit`: compare with the JUnit XML too. `toml`: a `pyproject.toml`, which needs `-c pyproject.toml` to count.
         """
-        with self.live(files, *args, env=env, ini=ini, option=option, junit=junit, toml=toml) as live:
+        with self.live(files, *args, env=env, ini=ini, option=option, junit=junit, toml=toml, typed=typed) as live:
             return live.finish(parent_id)
 
     @contextmanager
@@ -259,6 +263,7 @@ class Runner:
         option: bool = True,
         junit: bool = True,
         toml: str = "",
+        typed: str = "",
     ) -> Iterator[Live]:
         """Starts a run; the block waits for what it expects, and finishes it."""
         with OtlpServer() as server:
@@ -267,7 +272,9 @@ class Runner:
                 text = textwrap.dedent(toml).replace("{endpoint}", server.endpoint)
                 (self.folder / "pyproject.toml").write_text(text, "utf-8")
             given = {name: text and text.replace("{endpoint}", server.endpoint) for name, text in (env or {}).items()}
-            process = self._start([f"--otel-endpoint={server.endpoint}", *args] if option else args, given, junit=junit)
+            process = self._start(
+                [f"--otel-endpoint={server.endpoint}", *args] if option else args, given, junit=junit, typed=typed
+            )
             try:
                 yield Live(server, self.folder, process, self._junit, not option)
             finally:
@@ -280,12 +287,13 @@ class Runner:
         env: Mapping[str, str | None] | None = None,
         ini: str = "",
         timeout: float = TIMEOUT,
+        typed: str = "",
     ) -> Run:
         """The same run without anything that turns the plugin on."""
         self._write(files, ini)
-        process = self._start(args, env)
+        process = self._start(args, env, typed=typed)
         code, out, err = process.wait(timeout)
-        return Run(self.folder, code, out, err, junit=_junit_counts(self._junit), seconds=process.seconds)
+        return Run(self.folder, code, out, err, junit=junit_counts(self._junit), seconds=process.seconds)
 
     def _write(self, files: str | Mapping[str, str], ini: str) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -302,12 +310,15 @@ class Runner:
     def _junit(self) -> Path:
         return self._base / "junit.xml"
 
-    def _start(self, args: Sequence[str], env: Mapping[str, str | None] | None, *, junit: bool = True) -> PytestProcess:
+    def _start(
+        self, args: Sequence[str], env: Mapping[str, str | None] | None, *, junit: bool = True, typed: str = ""
+    ) -> PytestProcess:
         self._runs += 1
         self._junit.unlink(missing_ok=True)
         written = [f"--junitxml={self._junit}"] if junit else []
         command = [sys.executable, "-m", "pytest", *written, *args]
-        return PytestProcess(command, self.folder, self._environment(env or {}), self._base / f"run{self._runs}")
+        output = self._base / f"run{self._runs}"
+        return PytestProcess(command, self.folder, self._environment(env or {}), output, typed)
 
     def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:
         fixed: dict[str, str | None] = {
@@ -326,7 +337,7 @@ class Runner:
         return {name: value for name, value in given.items() if value is not None}
 
 
-def _junit_counts(path: Path) -> Mapping[str, int] | None:
+def junit_counts(path: Path) -> Mapping[str, int] | None:
     if not path.exists():
         return None
     with path.open("rb") as file:

@@ -145,7 +145,9 @@ def test_missing_trailing_fields() -> None:
 def test_lines_as_they_are_released() -> None:
     """Journals outlive the version that wrote them: this form may only grow at its end."""
     session = SessionStarted(1, 5, "0a", "", "", "run", "pytest", "suite", {"process.pid": 7}, "phases", 0)
-    assert events.encode(session) == '["run",1,5,"0a","","","run","pytest","suite",{"process.pid":7},"phases",0]\n'
+    assert events.encode(session) == '["run",1,5,"0a","","","run","pytest","suite",{"process.pid":7},"phases",0,{}]\n'
+    before_setup = '["run",1,5,"0a","","","run","pytest","suite",{"process.pid":7},"phases",0]'
+    assert events.decode(before_setup) == session
     plain = events.encode_plain_phase("call", "passed", "passed", 1, 2, 0.001)
     line = events.encode_phases(3, 1, "gw0", [plain], last=True)
     assert line == '["done",3,1,"gw0",true,[["call","passed","passed",1,2,0.001]],null]\n'

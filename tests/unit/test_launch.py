@@ -47,6 +47,7 @@ def settings(journal: Journal, server: OtlpServer, **more: Any) -> dict[str, Any
         "journal": str(journal.path),
         "root": str(journal.path.parent),
         "endpoint": {"kind": server.protocol, "urls": urls, "path": ""},
+        "traces": True,
         "metrics": False,
         "logs": False,
         "timeout": 10.0,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -36,6 +37,7 @@ def urls(base: str) -> dict[str, str]:
 def test_defaults(options: Resolve) -> None:
     assert options() == Options(
         endpoint=Endpoint("http", urls("http://localhost:4318")),
+        traces=True,
         view=False,
         html="",
         service_name="",
@@ -168,6 +170,64 @@ def test_an_endpoint_that_is_given_counts_for_every_signal(options: Resolve) -> 
 )
 def test_metrics(options: Resolve, args: list[str], ini: str, env: dict[str, str], on: bool) -> None:
     assert options(*args, ini=ini, **env).metrics == on
+
+
+@pytest.mark.parametrize(
+    ("args", "ini", "exporters", "on", "notice"),
+    [
+        ([], "", "", True, []),
+        ([], "", "otlp", True, []),
+        ([], "", "zipkin", True, []),
+        (
+            [],
+            "",
+            "None",
+            False,
+            ["no traces are sent, because OTEL_TRACES_EXPORTER=none; --otel-endpoint overrides it"],
+        ),
+        ([], "", "none, otlp", True, []),
+        (["--otel"], "", "none", False, [ANY]),
+        ([], "otel_endpoint = http://host", "none", False, [ANY]),
+        (
+            ["--otel-endpoint=http://host"],
+            "",
+            "none",
+            True,
+            ["OTEL_TRACES_EXPORTER=none is set; traces are sent all the same, because of --otel-endpoint"],
+        ),
+        (
+            ["--otel-view"],
+            "",
+            "none",
+            True,
+            ["OTEL_TRACES_EXPORTER=none is set; traces are sent all the same, because of --otel-view"],
+        ),
+    ],
+)
+def test_traces(options: Resolve, args: list[str], ini: str, exporters: str, on: bool, notice: list[str]) -> None:
+    found = options(*args, ini=ini, OTEL_TRACES_EXPORTER=exporters)
+    assert (found.traces, found.context, list(found.notices)) == (on, on, notice)
+    assert bool(found.trace_url) == (found.endpoint.local and on and not found.view)
+
+
+def test_a_report_needs_no_exporter(options: Resolve) -> None:
+    found = options("--otel-html=report.html", OTEL_TRACES_EXPORTER="none")
+    assert (found.traces, found.context, found.notices) == (True, True, ())
+
+
+@pytest.mark.parametrize(
+    ("args", "exporters", "kind", "notices"),
+    [
+        ([], "console", "console", 0),
+        ([], "console,zipkin", "console", 0),
+        ([], "otlp,console", "http", 1),
+        (["--otel-endpoint=http://host"], "console", "http", 0),
+        (["--otel-view"], "console", "http", 0),
+    ],
+)
+def test_the_console_as_exporter(options: Resolve, args: list[str], exporters: str, kind: str, notices: int) -> None:
+    found = options(*args, OTEL_TRACES_EXPORTER=exporters)
+    assert (found.endpoint.kind, len(found.notices)) == (kind, notices)
 
 
 def test_a_file_takes_all_signals(options: Resolve, tmp_path: Path) -> None:

@@ -69,12 +69,18 @@ def trace_after(trace: Trace | None, event: Event) -> Trace:
 class Exporter:
     """Takes the lines of one journal, and has the senders deliver what they make final."""
 
-    def __init__(self, senders: Senders, progress: Progress, detect: Callable[[], dict[str, str]]) -> None:
-        """`detect`: what is known of the place; asked for once, with the first line of a new journal."""
+    def __init__(
+        self, senders: Senders, progress: Progress, detect: Callable[[], dict[str, str]], *, traces: bool = True
+    ) -> None:
+        """`detect`: what is known of the place; asked for once, with the first line of a new journal.
+
+        `traces`: whether there are any spans to be sent.
+        """
         self.run = Run()
         self._senders = senders
         self._progress = progress
         self._detect = detect
+        self._traces = traces
         self._resource: Attributes = {}
         self._trace: Trace | None = None
         self._markers = Markers()
@@ -138,7 +144,8 @@ class Exporter:
         spans = spans_of(trace, final)
         if self._senders.logs is not None:
             spans = self._senders.logs.exceptions(spans)
-        self._add(spans)
+        if self._traces:
+            self._add(spans)
         if len(self._pending) >= BATCH:
             self.flush()
 
@@ -182,7 +189,7 @@ class Exporter:
 
     def _send_markers(self, trace: Trace) -> None:
         due = self._markers.due(self.run, trace, time.time_ns())
-        if due:
+        if due and self._traces:
             self._senders.traces.offer(self._resource, due)
         if self._markers.begun and not self.run.shows:
             # The marker would stand alone for ever.
@@ -191,7 +198,7 @@ class Exporter:
 
     def _measure(self) -> None:
         self._measured = time.monotonic()
-        if self._senders.metrics is not None and (self._markers.begun or self._produced):
+        if self._senders.metrics is not None and (self._markers.begun or self.run.shows):
             self._senders.metrics.push(self._resource, self.run, time.time_ns())
 
     def close(self) -> None:

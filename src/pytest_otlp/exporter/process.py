@@ -165,7 +165,7 @@ def _outcome(settings: Mapping[str, Any]) -> Outcome:
     journal = Path(settings["journal"])
     progress = Progress(journal)
     senders = senders_for(transport_for(settings_from(**settings["endpoint"], env=os.environ)), progress, settings)
-    exporter = Exporter(senders, progress, detection.result)
+    exporter = Exporter(senders, progress, detection.result, traces=settings["traces"])
     with closing(JournalReader(journal)) as reader:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)

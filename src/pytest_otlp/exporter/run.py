@@ -17,6 +17,7 @@ from pytest_otlp.events import (
     CollectFailed,
     CollectionFinished,
     CollectSkipped,
+    Debugged,
     Event,
     Failure,
     FileCollected,
@@ -59,6 +60,7 @@ class Attempt(NamedTuple):
     failure: Failure | None
     failed_phase: str
     flaky: bool
+    debugged: tuple[Debugged, ...] = ()
 
     @property
     def duration(self) -> float:
@@ -78,6 +80,10 @@ class Passed(NamedTuple):
     durations: tuple[int, int, int]
     """us, as pytest reported them."""
     flaky: bool
+
+    @property
+    def debugged(self) -> tuple[Debugged, ...]:
+        return ()
 
     @property
     def outcome(self) -> str:
@@ -137,10 +143,12 @@ class SessionClosed(NamedTuple):
     deselected: int
     warnings: int
     warned: tuple[RunWarned, ...] = ()
+    deselected_by: tuple[tuple[str, int], ...] = ()
 
 
 Final: TypeAlias = (
     AppSpan
+    | Debugged
     | Attempt
     | Passed
     | FileCollected
@@ -156,7 +164,7 @@ Final: TypeAlias = (
 class _Open:
     """A test of which the last word is not yet spoken."""
 
-    __slots__ = ("begun", "case", "nodeid", "number", "phases", "retried", "start", "worker")
+    __slots__ = ("begun", "case", "debugged", "nodeid", "number", "phases", "retried", "start", "worker")
 
     def __init__(self, started: TestStarted) -> None:
         self.nodeid = started.nodeid
@@ -168,6 +176,7 @@ class _Open:
         """The attempt: after a rerun another may never come."""
         self.retried = False
         self.phases: list[Phase] = []
+        self.debugged: tuple[Debugged, ...] = ()
 
 
 class Run:
@@ -183,7 +192,7 @@ class Run:
         self.last_progress = 0
         self.files: Files | None = None
         """None where the run is one trace."""
-        self._deselected: dict[str, int] = {}
+        self._collections: dict[str, CollectionFinished] = {}
         self._workers = Workers()
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
@@ -205,6 +214,7 @@ class Run:
             TestCrashed: self._crashed,
             RunWarned: self._warned,
             AppSpan: self._app_span,
+            Debugged: self._debugged,
             WorkerStarted: self._worker_started,
             WorkerFinished: self._worker_finished,
             SessionFinished: self._finished,
@@ -248,7 +258,7 @@ class Run:
         return ()
 
     def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
-        self._deselected[event.worker] = event.deselected
+        self._collections[event.worker] = event
         known = self._unfinished.pop(event.worker, event)
         whole = event._replace(start=min(event.start, known.start), end=max(event.end, known.end))
         self._latest = max(self._latest, whole.end, whole.start + SHORTEST)
@@ -285,7 +295,7 @@ class Run:
         """The span of a collection whose process dies in it must still come, for its children hang below it."""
         end = max(event.end, event.start + SHORTEST)
         self._latest = max(self._latest, end)
-        if event.worker not in self._deselected:
+        if event.worker not in self._collections:
             known = self._unfinished.get(event.worker)
             start, end = (min(event.start, known.start), max(end, known.end)) if known else (event.start, end)
             self._unfinished[event.worker] = CollectionFinished(event.worker, start, end, 0)
@@ -303,7 +313,7 @@ class Run:
             return ()
         attempt = self._attempt(test)
         if attempt.outcome == "rerun":
-            test.phases, test.number, test.start = [], test.number + 1, attempt.end
+            test.phases, test.debugged, test.number, test.start = [], (), test.number + 1, attempt.end
             test.begun, test.retried = False, True
         else:
             del self._open[event.key]
@@ -323,7 +333,8 @@ class Run:
         self._latest = max(self._latest, a + SHORTEST, c + SHORTEST, e + SHORTEST)
         if self.files is not None:
             self.files.end(AttemptOver(test.nodeid, worker, number, start, e, "passed", ("passed",)))
-        return (Passed(test.nodeid, worker, number, case or test.case, times, (setup, call, teardown), test.retried),)
+        passed = Passed(test.nodeid, worker, number, case or test.case, times, (setup, call, teardown), test.retried)
+        return (_with_debugger(passed, test.debugged),) if test.debugged else (passed,)
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
@@ -346,6 +357,7 @@ class Run:
         self.tests += 1
         self._workers.count(test.worker, outcome)
         self.last_progress = max(self.last_progress, end)
+        end = max([end, *(debugged.end for debugged in test.debugged)])
         # What begins at the very end of a phase is still drawn as long as the shortest.
         self._latest = max([self._latest, end, start + SHORTEST, *(phase.end + SHORTEST for phase in test.phases)])
         if self.files is not None:
@@ -363,6 +375,7 @@ class Run:
             failure=failure,
             failed_phase=failed_phase,
             flaky=test.retried and outcome == "passed",
+            debugged=test.debugged,
         )
 
     def _crashed(self, event: TestCrashed) -> Iterable[Final]:
@@ -389,6 +402,15 @@ class Run:
         self._latest = max(self._latest, event.end)
         return (event,)
 
+    def _debugged(self, event: Debugged) -> Iterable[Final]:
+        """In a test it is told with it, else for itself."""
+        self._latest = max(self._latest, event.end, event.start + SHORTEST)
+        test = self._open.get(event.key)
+        if test is None:
+            return (event,)
+        test.debugged += (event,)
+        return ()
+
     def _warned(self, event: RunWarned) -> Iterable[Final]:
         self._latest = max(self._latest, event.time)
         self._warnings.append(event)
@@ -414,6 +436,7 @@ class Run:
         files = self.files.close() if self.files is not None else ()
         end = max(time, self._latest)
         workers = self._workers.close(end)
+        most = max(self._collections.values(), key=lambda collection: collection.deselected, default=None)
         closed = SessionClosed(
             end=end,
             exit_code=exit_code,
@@ -421,11 +444,29 @@ class Run:
             failure=failure,
             counts=self.counts,
             collected=self.collected or 0,
-            deselected=max(self._deselected.values(), default=0),
+            deselected=most.deselected if most else 0,
             warnings=warnings,
             warned=tuple(self._warnings),
+            deselected_by=most.deselected_by if most else (),
         )
         return [*interrupted, *self._unfinished.values(), *files, *workers, closed]
+
+
+def _with_debugger(passed: Passed, debugged: tuple[Debugged, ...]) -> Attempt:
+    return Attempt(
+        nodeid=passed.nodeid,
+        worker=passed.worker,
+        number=passed.number,
+        case=passed.case,
+        phases=passed.phases,
+        start=passed.start,
+        end=passed.end,
+        outcome=passed.outcome,
+        failure=None,
+        failed_phase="",
+        flaky=passed.flaky,
+        debugged=debugged,
+    )
 
 
 def _withheld(phase: Phase) -> str:

@@ -17,6 +17,7 @@ from pytest_otlp.events import (
     CollectFailed,
     CollectionFinished,
     CollectSkipped,
+    Debugged,
     Failure,
     FileCollected,
     Fixture,
@@ -56,7 +57,11 @@ def span_count(trace: Trace, final: Final) -> int:
         return 1
     if isinstance(final, Passed):
         return 1 + len(PHASES)
-    return 1 + sum(1 + len(phase.fixtures) + len(phase.subtests) + len(phase.steps) for phase in final.phases)
+    return (
+        1
+        + len(final.debugged)
+        + sum(1 + len(phase.fixtures) + len(phase.subtests) + len(phase.steps) for phase in final.phases)
+    )
 
 
 def marker(trace: Trace, tests: int | None) -> Span:
@@ -98,6 +103,7 @@ def _parent_of_run(session: SessionStarted) -> bytes:
 def _root(trace: Trace, closed: SessionClosed) -> Span:
     session = trace.session
     attributes: dict[str, AttributeValue] = {
+        **session.setup,
         semconv.SUITE_NAME: session.suite,
         semconv.SUITE_RUN_STATUS: closed.status,
         **file_spans.counts_of(closed.counts),
@@ -106,6 +112,9 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
         semconv.TESTS_DESELECTED: closed.deselected,
         semconv.WARNINGS: closed.warnings,
     }
+    for who, number in closed.deselected_by:
+        if who:
+            attributes[semconv.DESELECTED + who] = number
     if closed.exit_code is not None:
         attributes[semconv.EXIT_CODE] = closed.exit_code
     if session.workers:
@@ -219,6 +228,9 @@ def _attempt(trace: Trace, attempt: Attempt | Passed) -> list[Span | SharedSpan]
     if trace.session.detail != "tests":
         for phase in attempt.phases:
             below += _phase(trace, attempt, own_id, phase)
+        below += [
+            _debugger(trace, debugged, own_id) for debugged in attempt.debugged if not _phase_in(attempt, debugged)
+        ]
     events = () if below and attempt.failed_phase else _exception_events(attempt.failure, attempt.end)
     if trace.session.detail == "tests":
         events = (*_said_events(attempt.phases), *events)
@@ -325,12 +337,14 @@ def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> SharedSpan:
 
 
 def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Phase) -> list[Span | SharedSpan]:
-    if not any(phase[PLAIN_FIELDS:]):
+    debugged = [debugged for debugged in attempt.debugged if _phase_in(attempt, debugged) is phase]
+    if not debugged and not any(phase[PLAIN_FIELDS:]):
         return [_plain_phase(trace, parent_id, phase)]
     own_id = phase_id(parent_id, phase.when)
     below = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
     below += [_subtest(trace, own_id, number, subtest) for number, subtest in enumerate(phase.subtests)]
     below += _steps(trace, own_id, phase.steps)
+    below += [_debugger(trace, one, own_id) for one in debugged]
     failed = phase.failure is not None and phase.when == attempt.failed_phase
     events: tuple[SpanEvent, ...] = _said_events([phase])
     if phase.failure is not None:
@@ -344,6 +358,14 @@ def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Pha
         attributes[semconv.ERROR_TYPE] = phase.failure.type
     end = max([phase.end, *(span.end for span in below)])
     return [trace.span(own_id, parent_id, phase.when, (phase.start, end), attributes, error, events), *below]
+
+
+def _phase_in(attempt: Attempt | Passed, debugged: Debugged) -> Phase | None:
+    """In which somebody was in the debugger. `--pdb` enters it after a phase that failed, which is then the longer."""
+    begun = [phase for phase in attempt.phases if phase.start <= debugged.start]
+    if begun and (debugged.start <= begun[-1].end or begun[-1].failure is not None):
+        return begun[-1]
+    return None
 
 
 def _said_events(phases: Iterable[Phase]) -> tuple[SpanEvent, ...]:
@@ -395,6 +417,13 @@ def _steps(trace: Trace, phase_id: bytes, steps: Iterable[Step]) -> Iterator[Spa
 
 _ABOVE = {"scenario": ("feature", ""), "step": ("scenario", "feature", "")}
 _STEP_NAMES = {"feature": semconv.BDD_FEATURE, "scenario": semconv.BDD_SCENARIO}
+
+
+def _debugger(trace: Trace, debugged: Debugged, parent_id: bytes = b"") -> Span:
+    own_id = span_id(trace.session, "debugger", str(debugged.start))
+    attributes: dict[str, AttributeValue] = {semconv.DEBUGGER: debugged.debugger}
+    times = (debugged.start, debugged.end)
+    return trace.span(own_id, parent_id or trace.root_id, "debugger", times, attributes)
 
 
 def _subtest(trace: Trace, phase_id: bytes, number: int, subtest: Subtest) -> Span:
@@ -479,6 +508,7 @@ _SPANS: dict[type, Callable[[Trace, Any], Span]] = {
     FileCollected: _file,
     CollectFailed: _collect_failed,
     CollectSkipped: _collect_skipped,
+    Debugged: _debugger,
     CollectionFinished: _collection,
     WorkerOver: _worker,
     SessionClosed: _root,
