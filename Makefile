@@ -16,7 +16,7 @@ CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfil
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The viewer's page: built here, so that who installs the package needs no Node.
 PAGE := src/pytest_otlp/viewer/page/index.html
-PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -print)
+PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -not -path 'viewer/browser/*' -print)
 # Exit status 0 where Node is new enough for that.
 NODE_SERVES := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'
 NPM := cd viewer && npm --no-audit --no-fund --loglevel=error
@@ -55,7 +55,7 @@ viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.
 	$(NPM) ci
 	@touch $@
 
-demo: $(STAMP) ## Watch a small test suite while it runs
+demo: setup ## Watch a small test suite while it runs, in the terminal and on the page
 	$(BIN)/python demo/run.py
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k name" for some)

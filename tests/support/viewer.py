@@ -62,20 +62,27 @@ class View:
             )
         self.lines: list[str] = []
         self._folder = folder
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith("send a run:"):
-                break
-        else:
-            self.kill()
-            raise AssertionError(self.errors)
+        self._read_until_it_listens()
         address = urlsplit(next(line for line in self.lines if line.startswith("page: ")).removeprefix("page: "))
         self.page_port, self.token = address.port or 0, address.fragment.removeprefix("token=")
         listening = next(line for line in self.lines if line.startswith("listening: "))
         words = listening.replace(",", " ").replace(";", " ").split()
         self.http_port, self.grpc_port = (int(word.rpartition(":")[2]) for word in words if word.startswith("http://"))
         self._cookie = ""
+
+    def _read_until_it_listens(self) -> None:
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(TIMEOUT, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stdout:
+                self.lines.append(line.rstrip("\n"))
+                if line.startswith("send a run:"):
+                    return
+        finally:
+            watchdog.cancel()
+        self.kill()
+        raise AssertionError(self.errors)
 
     @property
     def ports(self) -> tuple[int, int, int]:
