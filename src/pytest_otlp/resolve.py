@@ -36,7 +36,6 @@ DEFAULT_REDACTED = (
 )
 DEFAULT_EXIT_TIMEOUT = 5.0
 DEFAULT_TIMEOUT = 10.0
-_JAEGER = "http://localhost:16686/trace/{trace_id}"
 _LONGEST_TRACE_STATE = 512
 _TIMEOUT = Option("", "", env=("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"), ini=False)
 
@@ -54,6 +53,7 @@ class Options(NamedTuple):
     run_name: str
     parent: Parent | None
     trace_url: str
+    """Empty where none was given."""
     trace_per: str
     detail: str
     output: str
@@ -129,7 +129,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
-        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local and not view else ""),
+        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, ""),
         trace_per=reader.get(options.TRACE_PER, values.parse_trace_per, "auto"),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),

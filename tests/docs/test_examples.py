@@ -24,7 +24,7 @@ LINKED = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *(page.
 
 RUN_HERE = {
     "pytest -q --tb=no --otel-endpoint=console:",
-    "make demo    # forty tests and an instrumented shop, as a receiver gets them, live in the terminal",
+    "make demo    # forty tests and an instrumented shop, live in the terminal and on the page (with Node)",
     "make test    # this project's own tests",
     "pytest --otel --otel-metrics=off",
     "pytest-otlp replay --list",

@@ -49,12 +49,14 @@ class View:
 
     def __init__(self, folder: Path, *args: str, ports: Sequence[int] = (0, 0, 0), host: str = "127.0.0.1") -> None:
         folder.mkdir(exist_ok=True)
+        self.state = {"XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)}
+        """The variables by which others of the same user find it."""
         self._host = "127.0.0.1" if host == "0.0.0.0" else host
         named = [f"--{name}-port={port}" for name, port in zip(("http", "grpc", "page"), ports, strict=True)]
         with (folder / "view.err").open("wb") as errors:
             self.process = subprocess.Popen(
                 [*COMMAND, f"--host={host}", *named, *args],
-                env={**os.environ, "XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)},
+                env={**os.environ, **self.state},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
