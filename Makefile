@@ -26,7 +26,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends dashboards build lock clean
+.PHONY: help setup page demo test faults soak coverage test-page lint types format workflows bench bench-view backends dashboards pictures build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -109,6 +109,9 @@ backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="col
 
 dashboards: $(STAMP) ## Write Grafana's dashboards anew from scripts/dashboards
 	$(BIN)/python scripts/dashboards
+
+pictures: setup ## Take the pictures of the viewer's page in docs/pictures anew (needs Node and Chromium)
+	PYTHONPATH=tests $(BIN)/python -m demo.pictures
 
 build: $(STAMP) ## Build the source distribution, and the wheel from it
 	$(BIN)/python -m build --no-isolation --outdir $(DIST)

@@ -93,11 +93,11 @@ def end_at(page: Page, screen: Screen, *, seen: bool, onlooker: bool) -> None:
         until_enter(sys.stdin, STAY)
 
 
-def start(endpoint: str, output: IO[str]) -> subprocess.Popen[bytes]:
+def start(endpoint: str, output: IO[str], **more: str) -> subprocess.Popen[bytes]:
     """Both the plugin and the application in the suite find the receiver by the usual variable."""
     ours = ("OTEL_", "PYTEST_", "TRACEPARENT")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+    environment.update(more, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     return subprocess.Popen(
         [sys.executable, "-m", *COMMAND],
         cwd=SUITE,

@@ -60,6 +60,14 @@ def test_no_command_is_forgotten() -> None:
     assert shown == RUN_HERE | NOT_RUN.keys()
 
 
+def test_every_picture_is_shown_and_small() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    places = [(page.parent, re.findall(r"!\[[^]]+\]\(([^):]+\.png)\)", page.read_text("utf-8"))) for page in pages]
+    shown = {folder / path for folder, paths in places for path in paths}
+    assert shown == {*(ROOT / "docs" / "pictures").iterdir()}
+    assert max(path.stat().st_size for path in shown) < 150_000
+
+
 def test_no_code_is_forgotten() -> None:
     """Of the README, `python` is run and `ini` used, `text` is compared or a scheme; `yaml` is a file, see below.
 
