@@ -17,7 +17,7 @@ CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfil
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The viewer's page: built here, so that who installs the package needs no Node.
 PAGE := src/pytest_otlp/viewer/page/index.html
-PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -print)
+PAGE_SOURCE := $(shell find viewer -name node_modules -prune -o -type f -not -path 'viewer/tests/*' -not -path 'viewer/bench/*' -not -path 'viewer/browser/*' -print)
 # Exit status 0 where Node is new enough for that.
 NODE_SERVES := node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'
 NPM := cd viewer && npm --no-audit --no-fund --loglevel=error
@@ -27,7 +27,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults compat soak coverage test-page lint types format workflows bench bench-view backends dashboards build lock clean
+.PHONY: help setup page demo test faults compat soak coverage test-page lint types format workflows bench bench-view backends dashboards pictures build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -56,7 +56,7 @@ viewer/node_modules/.package-lock.json: viewer/package.json viewer/package-lock.
 	$(NPM) ci
 	@touch $@
 
-demo: $(STAMP) ## Watch a small test suite while it runs
+demo: setup ## Watch a small test suite while it runs, in the terminal and on the page
 	$(BIN)/python demo/run.py
 
 test: $(STAMP) ## Run the tests (PYTEST_ARGS="-k name" for some)
@@ -113,6 +113,9 @@ backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="col
 
 dashboards: $(STAMP) ## Write Grafana's dashboards anew from scripts/dashboards
 	$(BIN)/python scripts/dashboards
+
+pictures: setup ## Take the pictures of the viewer's page in docs/pictures anew (needs Node and Chromium)
+	PYTHONPATH=tests $(BIN)/python -m demo.pictures
 
 build: $(STAMP) ## Build the source distribution, and the wheel from it
 	$(BIN)/python -m build --no-isolation --outdir $(DIST)

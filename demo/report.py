@@ -17,6 +17,8 @@ OUTCOMES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun
 
 class Report(NamedTuple):
     lines: list[str]
+    outcomes: Counter[str]
+    """Of the tests that were received."""
     problems: list[str]
     """Empty where all is as it should be."""
 
@@ -49,8 +51,7 @@ def report(spans: Sequence[ReceivedSpan], exit_code: int | None, output: str) ->
         ),
         *(() if exit_code == TESTS_FAILED else (f"pytest's exit code is {exit_code}",)),
     ]
-    verdict = [f"PROBLEM: {problem}" for problem in problems] or ["one trace, one root, no orphan, no id twice"]
-    return Report([*lines, *verdict], problems)
+    return Report(lines, received, problems)
 
 
 def latency_line(tests: Sequence[ReceivedSpan]) -> str:

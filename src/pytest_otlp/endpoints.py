@@ -29,11 +29,17 @@ class Endpoint(NamedTuple):
             return self.path or "console"
         url = urlsplit(self.urls["traces"])
         host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-        return f"{host}:{url.port or (443 if url.scheme == 'https' else 80)}"
+        return f"{host}:{self.port}"
 
     @property
     def local(self) -> bool:
         return urlsplit(self.urls.get("traces", "")).hostname in _LOOPBACK
+
+    @property
+    def port(self) -> int:
+        """Of http and grpc."""
+        url = urlsplit(self.urls["traces"])
+        return url.port or (443 if url.scheme == "https" else 80)
 
 
 def from_base(base: str, protocol: str) -> Endpoint:

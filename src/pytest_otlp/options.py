@@ -62,7 +62,8 @@ TRACEPARENT = Option(
 )
 TRACE_URL = Option(
     "otel_trace_url",
-    "link to print, a template with {trace_id} or {run_id} (default: Jaeger's where the endpoint is local)",
+    "link to print, a template with {trace_id} or {run_id} (default where the endpoint is local: `pytest-otlp view`'s"
+    " page, or Jaeger's)",
     "TEMPLATE",
     ("PYTEST_OTEL_TRACE_URL",),
 )

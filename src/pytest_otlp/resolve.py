@@ -36,7 +36,6 @@ DEFAULT_REDACTED = (
 )
 DEFAULT_EXIT_TIMEOUT = 5.0
 DEFAULT_TIMEOUT = 10.0
-_JAEGER = "http://localhost:16686/trace/{trace_id}"
 _LONGEST_TRACE_STATE = 512
 _TIMEOUT = Option("", "", env=("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"), ini=False)
 
@@ -55,6 +54,7 @@ class Options(NamedTuple):
     run_name: str
     parent: Parent | None
     trace_url: str
+    """Empty where none was given."""
     trace_per: str
     detail: str
     output: str
@@ -132,7 +132,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         service_name=reader.get(options.SERVICE, values.parse_name, ""),
         run_name=reader.get(options.RUN_NAME, values.parse_name, "pytest"),
         parent=_parent(reader),
-        trace_url=_trace_url(reader, endpoint, view=view) if traces else "",
+        trace_url=reader.get(options.TRACE_URL, values.parse_trace_url, ""),
         trace_per=reader.get(options.TRACE_PER, values.parse_trace_per, "auto"),
         detail=reader.get(options.DETAIL, values.parse_detail, "phases"),
         output=reader.get(options.OUTPUT, values.parse_output, "failed"),
@@ -171,10 +171,6 @@ def _sends_traces(reader: Reader, *, view: bool) -> bool:
 def _named_in_command(reader: Reader) -> bool:
     source = reader.find(options.ENDPOINT)
     return source is not None and source.place == options.ENDPOINT.flag
-
-
-def _trace_url(reader: Reader, endpoint: Endpoint, *, view: bool) -> str:
-    return reader.get(options.TRACE_URL, values.parse_trace_url, _JAEGER if endpoint.local and not view else "")
 
 
 def _signal(reader: Reader, option: Option, signal: str, endpoint: Endpoint, *, default: bool) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_otlp.resolve import Options
 
 Attributes: TypeAlias = dict[str, str | int]
+_JAEGER = "http://localhost:16686/trace/{trace_id}"
 _NOTHING_TO_TELL = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 """Of a run that tests nothing, for it did not fail."""
 
@@ -54,6 +55,7 @@ class Session:
         self._workers = distributed_to(config)
         self._service = str(resource["service.name"])
         self._notices = (*options.notices, *problems, *(_shown_on_a_page() if options.view else ()))
+        self._link = _link_of(options, self._trace_id, self._run_id)
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
         self._problem = ""
@@ -133,10 +135,6 @@ class Session:
         )
         return [line, *(terminal.notice(notice) for notice in self._notices)]
 
-    @property
-    def _link(self) -> str:
-        return self._options.trace_url.format(trace_id=self._trace_id, run_id=self._run_id)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
@@ -206,6 +204,21 @@ def _shown_on_a_page() -> list[str]:
     from pytest_otlp.viewing import ensure  # noqa: PLC0415  on request only
 
     return [ensure(os.environ, Path.home())]
+
+
+def _link_of(options: Options, trace_id: str, run_id: str) -> str:
+    """What leads to the run: as was asked for, or by what is known of the receiver on this machine; else empty."""
+    if not options.traces:
+        return ""
+    template = options.trace_url
+    if not template and options.endpoint.local:
+        from pytest_otlp.presence import page_at  # noqa: PLC0415  needed where the endpoint is local
+
+        page = page_at(os.environ, options.endpoint.port)
+        if page:
+            return f"{page}/#run={run_id}"
+        template = "" if options.view else _JAEGER
+    return template.format(trace_id=trace_id, run_id=run_id)
 
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_otlp.presence import state_folder
 from pytest_otlp.viewer.arguments import DEFAULT, Ports
-from pytest_otlp.viewer.guard import state_folder, token_in
+from pytest_otlp.viewer.guard import token_in
 
 _PATIENCE = 15.0
 """s that the receiver has to listen."""

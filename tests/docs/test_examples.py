@@ -24,7 +24,7 @@ LINKED = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *(page.
 
 RUN_HERE = {
     "pytest -q --tb=no --otel-endpoint=console:",
-    "make demo    # forty tests and an instrumented shop, as a receiver gets them, live in the terminal",
+    "make demo    # forty tests and an instrumented shop, live in the terminal and on the page (with Node)",
     "make test    # this project's own tests",
     "pytest --otel --otel-metrics=off",
     "pytest-otlp replay --list",
@@ -58,6 +58,14 @@ def commands(text: str) -> list[str]:
 def test_no_command_is_forgotten() -> None:
     shown = {command for page in PAGES for block in page.blocks() for command in commands(block.text)}
     assert shown == RUN_HERE | NOT_RUN.keys()
+
+
+def test_every_picture_is_shown_and_small() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    places = [(page.parent, re.findall(r"!\[[^]]+\]\(([^):]+\.png)\)", page.read_text("utf-8"))) for page in pages]
+    shown = {folder / path for folder, paths in places for path in paths}
+    assert shown == {*(ROOT / "docs" / "pictures").iterdir()}
+    assert max(path.stat().st_size for path in shown) < 150_000
 
 
 def test_no_code_is_forgotten() -> None:

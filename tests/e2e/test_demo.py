@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,16 +29,18 @@ Spans: TypeAlias = list[ReceivedSpan]
 
 def test_shows_what_arrives_and_reports_it() -> None:
     pytest.importorskip("xdist")
+    started = time.time()
     done = subprocess.run(
         [sys.executable, str(ROOT / "demo" / "run.py")],
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         encoding="utf-8",
-        timeout=110,
+        timeout=170,
         check=False,
     )
-    live, _, report = done.stdout.partition("\noutcome ")
+    live, _, rest = done.stdout.partition("\noutcome ")
+    report, _, page = rest.partition("\n\nThe run on its page: ")
     assert done.returncode == 0, done.stdout
     assert "\x1b" not in live
     assert re.search(r"^ +[\d.]+ s  … pytest$", live, re.MULTILINE)
@@ -49,7 +53,40 @@ def test_shows_what_arrives_and_reports_it() -> None:
     (app,) = re.findall(r"(\d+) of the application, (\d+) of them nested in their tests", report)
     assert int(app[0]) == int(app[1]) > 50
     assert re.search(r"^from a test's end to its arrival: median \d+ ms, worst \d+ ms$", report, re.MULTILINE)
-    assert report.endswith("one trace, one root, no orphan, no id twice\n")
+    assert report.rstrip("\n").endswith("one trace, one root, no orphan, no id twice")
+    if re.search("^Without a page: ", live, re.MULTILINE):
+        pytest.skip("without the extra `view`, or the page not built: the demo told the rest")
+    address = re.escape(re.findall(r"^It passes all on to the page at (\S+#token=\S+)$", live, re.MULTILINE)[0])
+    assert re.match(rf"{address}&run=[0-9a-f-]{{36}}\n", page)
+    drawn = re.search(r"^A picture of it: (.+)$", page, re.MULTILINE)
+    if drawn is None:
+        pytest.skip(page.splitlines()[-1])
+    image = Path(drawn[1]).read_bytes()
+    assert image.startswith(b"\x89PNG")
+    assert started < Path(drawn[1]).stat().st_mtime
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_page_is_opened_and_stays_only_for_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT)
+    from demo.page import somebody_looks, until_enter
+
+    terminal, file = Terminal(), io.StringIO()
+    assert somebody_looks(terminal, terminal, {})
+    assert not somebody_looks(terminal, terminal, {"CI": "true"})
+    assert not somebody_looks(terminal, file, {})
+    assert not somebody_looks(file, terminal, {})
+    for seconds in (0.01, 600):
+        reading, writing = os.pipe()
+        with os.fdopen(reading) as typed, os.fdopen(writing, "w") as keyboard:
+            if seconds > 1:
+                print(file=keyboard, flush=True)
+            until_enter(typed, seconds)
+            print(file=keyboard, flush=True)  # ends the reading that nobody waits for any more
 
 
 @pytest.fixture

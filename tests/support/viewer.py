@@ -49,12 +49,14 @@ class View:
 
     def __init__(self, folder: Path, *args: str, ports: Sequence[int] = (0, 0, 0), host: str = "127.0.0.1") -> None:
         folder.mkdir(exist_ok=True)
+        self.state = {"XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)}
+        """The variables by which others of the same user find it."""
         self._host = "127.0.0.1" if host == "0.0.0.0" else host
         named = [f"--{name}-port={port}" for name, port in zip(("http", "grpc", "page"), ports, strict=True)]
         with (folder / "view.err").open("wb") as errors:
             self.process = subprocess.Popen(
                 [*COMMAND, f"--host={host}", *named, *args],
-                env={**os.environ, "XDG_STATE_HOME": str(folder), "LOCALAPPDATA": str(folder)},
+                env={**os.environ, **self.state},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
@@ -62,20 +64,27 @@ class View:
             )
         self.lines: list[str] = []
         self._folder = folder
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if line.startswith("send a run:"):
-                break
-        else:
-            self.kill()
-            raise AssertionError(self.errors)
+        self._read_until_it_listens()
         address = urlsplit(next(line for line in self.lines if line.startswith("page: ")).removeprefix("page: "))
         self.page_port, self.token = address.port or 0, address.fragment.removeprefix("token=")
         listening = next(line for line in self.lines if line.startswith("listening: "))
         words = listening.replace(",", " ").replace(";", " ").split()
         self.http_port, self.grpc_port = (int(word.rpartition(":")[2]) for word in words if word.startswith("http://"))
         self._cookie = ""
+
+    def _read_until_it_listens(self) -> None:
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(TIMEOUT, self.process.kill)
+        watchdog.start()
+        try:
+            for line in self.process.stdout:
+                self.lines.append(line.rstrip("\n"))
+                if line.startswith("send a run:"):
+                    return
+        finally:
+            watchdog.cancel()
+        self.kill()
+        raise AssertionError(self.errors)
 
     @property
     def ports(self) -> tuple[int, int, int]:

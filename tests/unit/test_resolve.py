@@ -13,7 +13,6 @@ from pytest_otlp.values import Parent
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
-JAEGER = "http://localhost:16686/trace/{trace_id}"
 
 Resolve = Callable[..., Options]
 
@@ -43,7 +42,7 @@ def test_defaults(options: Resolve) -> None:
         service_name="",
         run_name="pytest",
         parent=None,
-        trace_url=JAEGER,
+        trace_url="",
         trace_per="auto",
         detail="phases",
         output="failed",
@@ -248,20 +247,6 @@ def test_the_variable_of_the_traces_is_the_stronger_one(options: Resolve) -> Non
         OTEL_EXPORTER_OTLP_TRACES_TIMEOUT="2000",
     )
     assert (found.endpoint.kind, found.timeout) == ("grpc", 2.0)
-
-
-@pytest.mark.parametrize(
-    ("args", "link"),
-    [
-        (["--otel-endpoint=http://localhost:4317"], JAEGER),
-        (["--otel-endpoint=http://127.0.0.1:4318"], JAEGER),
-        (["--otel-endpoint=https://host"], ""),
-        (["--otel-endpoint=https://host", "--otel-trace-url=https://host/{run_id}"], "https://host/{run_id}"),
-        (["--otel-endpoint=console:"], ""),
-    ],
-)
-def test_the_link(options: Resolve, args: list[str], link: str) -> None:
-    assert options(*args).trace_url == link
 
 
 # Bad values

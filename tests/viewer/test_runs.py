@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +63,7 @@ SUITE = {
     """,
 }
 INI = "markers = slow"
+ONE = {"test_it.py": "def test_a(): pass"}
 
 
 def run_into(view: View, runner: Runner, *args: str, files: Any = SUITE, env: dict[str, str] | None = None) -> Run:
@@ -105,6 +108,31 @@ def test_a_run_is_shown_as_pytest_counts_it(view: View, runner: Runner, protocol
     assert all(test["start"] >= 0 for test in tests.values())
     workers_seen = {test["worker"] for test in tests.values()}
     assert workers_seen <= ({"gw0", "gw1"} if workers else {""})
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_the_terminal_leads_to_the_run_on_its_page(view: View, runner: Runner, protocol: str) -> None:
+    port = view.grpc_port if protocol == "grpc" else view.http_port
+    args = [f"--otel-endpoint=http://localhost:{port}", "--otel-protocol", protocol.replace("http", "http/protobuf")]
+    told = run_into(view, runner, *args, files=ONE, env=view.state)
+    link = f"http://127.0.0.1:{view.page_port}/#run={view.run()['id']}"
+    header, summary = told.our_lines
+    assert header.endswith(f", {link}")
+    assert summary.endswith(f" - {link}")
+    assert view.token not in told.stdout + told.stderr
+    own = [*args, "--otel-trace-url=https://host/{trace_id}"]
+    told = run_into(view, runner, *own, files=ONE, env=view.state)
+    assert told.our_lines[1].partition(" - ")[2].startswith("https://host/")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process that is gone cannot be told there")
+def test_the_terminal_forgets_a_receiver_that_was_killed(folder: Path, runner: Runner) -> None:
+    with View(folder) as gone:
+        gone.kill()
+    assert [*folder.rglob("view-at-*.json")]
+    with View(folder.with_name("another"), ports=gone.ports) as view:
+        told = run_into(view, runner, f"--otel-endpoint={view.endpoint}", files=ONE, env=gone.state)
+    assert " - http://localhost:16686/trace/" in told.our_lines[1]
 
 
 def test_a_test_is_shown_with_all_that_belongs_to_it(view: View, runner: Runner) -> None:

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_otlp.presence import noted, state_folder
 from pytest_otlp.viewer import page
 from pytest_otlp.viewer.arguments import Ports
-from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, state_folder, token_in
+from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, token_in
 from pytest_otlp.viewer.loading import load
 from pytest_otlp.viewer.page import NoPageError
 from pytest_otlp.viewer.retention import Keep
@@ -48,9 +49,9 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     except (SourceError, WriteError) as error:
         service.close()
         return fail(str(error))
-    _tell(service, options, guard, keep, say)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), noted(folder, service.local_ports, service.local_page):
+        _tell(service, options, guard, keep, say)
         service.run()
     return 0
 

@@ -7,7 +7,7 @@ import ipaddress
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,10 +98,3 @@ def _new_token(path: Path) -> str:
             own.replace(path)
     own.unlink(missing_ok=True)
     return path.read_text("ascii").strip()
-
-
-def state_folder(env: Mapping[str, str], home: Path) -> Path:
-    """Where this user's programs keep what they remember (XDG Base Directory Specification, and Windows' own)."""
-    if os.name == "nt":
-        return Path(env.get("LOCALAPPDATA") or home / "AppData" / "Local") / "pytest-otlp"
-    return Path(env.get("XDG_STATE_HOME") or home / ".local" / "state") / "pytest-otlp"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_otlp.viewer.guard import state_folder
+from pytest_otlp.presence import state_folder
 from pytest_otlp.viewer.page import NoPageError
 from pytest_otlp.viewer.report import report, told
 from pytest_otlp.viewer.schema import StoreError

@@ -15,7 +15,7 @@ import uvicorn
 from pytest_otlp.viewer import receiver, receiver_grpc
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.arguments import Ports
-from pytest_otlp.viewer.guard import Guard
+from pytest_otlp.viewer.guard import Guard, is_loopback
 from pytest_otlp.viewer.live import Live
 from pytest_otlp.viewer.receiver_grpc import PortError
 from pytest_otlp.viewer.retention import Keep
@@ -91,6 +91,10 @@ class Service:
         self._trace_url = trace_url
         self.http, self.page = f"http://{_shown(host)}:{http}", f"http://{_shown(host)}:{page}"
         self.grpc = f"http://{_shown(host)}:{grpc_port}"
+        near = _near(host)
+        self.local_ports = (http, grpc_port) if near else ()
+        """Where it takes telemetry of this machine."""
+        self.local_page = f"http://{_shown(near)}:{page}"
         web = Web(self.store, self.live, guard, self._info, f"pytest-otlp-{page}")
         applications: dict[int, _App] = {
             http: receiver.application(self.store, guard),
@@ -171,6 +175,11 @@ class Service:
 
 def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _near(host: str) -> str:
+    """The address of loopback at which it listens; empty where it does not."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host if is_loopback(host) else "")  # noqa: S104  compared
 
 
 class _Door:

@@ -5,13 +5,12 @@ Times are microseconds since the epoch.
 
 from __future__ import annotations
 
-import os
 import socket
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pytest_otlp import semconv
+from pytest_otlp.presence import process_lives
 
 SILENCE = 30_000_000
 """us without a word after which a run that spoke each second counts as interrupted."""
@@ -186,19 +185,6 @@ def _silent(state: State, now: int) -> str:
         return f"process {state['pid']} is gone"
     limit = SILENCE if state["pulse"] >= _PULSE else LONG_SILENCE
     return f"nothing heard for {silence // 1_000_000} s" if silence > limit else ""
-
-
-def process_lives(pid: int, kill: Callable[[int, int], None] = os.kill) -> bool:
-    """Whether there is such a process; True where that cannot be asked."""
-    if sys.platform == "win32":  # signal 0 would end it there
-        return True
-    try:
-        kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _rate(state: State, now: int) -> float:

@@ -77,15 +77,3 @@ def test_time_left_and_rate() -> None:
     found = states.summary(state, NOW + 4 * S)
     assert (found["done"], found["left"], found["rate"]) == (4, 6 * S, 0.8)
     assert states.summary(running(), NOW)["left"] is None
-
-
-def test_a_process_that_lives_and_one_that_does_not() -> None:
-    def gone(_pid: int, _signal: int) -> None:
-        raise ProcessLookupError
-
-    def foreign(_pid: int, _signal: int) -> None:
-        raise PermissionError
-
-    assert states.process_lives(1, lambda _pid, _signal: None)
-    assert states.process_lives(1, foreign)
-    assert not states.process_lives(1, gone)

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { rerun } from "../model/command";
 import { duration, moment } from "../model/format";
@@ -8,7 +9,7 @@ import { address, go, link, type OpenRun } from "../state";
 import { Copy, Facts, Loading, Outcome, Outside, Sign, tone, Trouble } from "./bits";
 import { useAsked, useStore } from "./context";
 import { Traceback } from "./traceback";
-import { AttributeList, Logs, text, Waterfall } from "./waterfall";
+import { AttributeList, text, TreeLogs, Waterfall } from "./waterfall";
 
 interface Props {
     run: Run;
@@ -18,8 +19,47 @@ interface Props {
     onStep: ((by: number) => void) | undefined;
 }
 
+/** The row that the address names; -1 where it names none that is there. */
+export function chosenRow(table: TestTable): number {
+    const n = Number(address.value.test ?? -1);
+    return n >= 0 && n < table.count ? n : -1;
+}
+
+/** A list or a chart, and beside it the test that is chosen there. */
+export function Split({
+    run,
+    open,
+    n,
+    onStep,
+    scrolls = false,
+    children,
+}: {
+    run: Run;
+    open: OpenRun;
+    n: number;
+    onStep?: (by: number) => void;
+    scrolls?: boolean;
+    children: ComponentChildren;
+}) {
+    const shown = n >= 0;
+    return (
+        <div class={`split ${shown ? "two" : ""}`}>
+            <div class={scrolls ? "list scroll-y" : "list"}>{children}</div>
+            {shown && (
+                <Detail
+                    run={run}
+                    open={open}
+                    n={n}
+                    onClose={() => go({ test: undefined, span: undefined })}
+                    onStep={onStep}
+                />
+            )}
+        </div>
+    );
+}
+
 /** All about one attempt of a test. */
-export function Detail({ run, open, n, onClose, onStep }: Props) {
+function Detail({ run, open, n, onClose, onStep }: Props) {
     const store = useStore();
     const { table } = open;
     const grown = store.grown.value;
@@ -204,14 +244,7 @@ function Body({
                 />
             </section>
             {attempts.length > 1 && <Attempts table={table} attempts={attempts} n={n} />}
-            {tree.logs.length > 0 && (
-                <section>
-                    <h3>
-                        Logs <small>{tree.logs.length}</small>
-                    </h3>
-                    <Logs logs={tree.logs} tree={tree} onSpan={choose} />
-                </section>
-            )}
+            <TreeLogs tree={tree} onSpan={choose} />
             <Named title="Parameters" attributes={attributes} prefix="pytest.parameters." />
             <Named title="Properties" attributes={attributes} prefix="pytest.property." />
             <Others attributes={attributes} />

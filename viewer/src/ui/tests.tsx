@@ -8,7 +8,7 @@ import { isBad, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
 import { Copy, count, Duration, Empty, ordered, Sign, tests as some, tone } from "./bits";
-import { Detail } from "./detail";
+import { chosenRow, Split } from "./detail";
 import { Rows, type RowProps } from "./rows";
 
 const HEIGHT = 30;
@@ -29,8 +29,7 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
     const { q = "", sort = "", test } = address.value;
     const rows = useSelection(open, q, sort);
     const { table } = open;
-    const n = test === undefined ? -1 : Number(test);
-    const shown = n >= 0 && n < table.count;
+    const n = chosenRow(table);
     const choose = (index: number) =>
         go({ test: String(rows[index]), span: undefined }, { replace: test !== undefined });
     const step = (by: number) => {
@@ -42,44 +41,27 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
         [open.version.value, table],
     );
     return (
-        <div class={`split ${shown ? "two" : ""}`}>
-            <div class="list">
-                <Filter run={run} table={table} rows={rows} />
-                {rows.length === 0 ? (
-                    <Nothing run={run} table={table} />
-                ) : (
-                    <Rows
-                        id="test"
-                        label="Tests"
-                        class="tests"
-                        count={rows.length}
-                        height={HEIGHT}
-                        headHeight={30}
-                        cursor={shown ? rows.indexOf(n) : -1}
-                        onCursor={choose}
-                        head={<Head sort={sort} />}
-                        row={(index, props) => (
-                            <TestRow
-                                key={rows[index]!}
-                                table={table}
-                                n={rows[index]!}
-                                longest={longest}
-                                props={props}
-                            />
-                        )}
-                    />
-                )}
-            </div>
-            {shown && (
-                <Detail
-                    run={run}
-                    open={open}
-                    n={n}
-                    onClose={() => go({ test: undefined, span: undefined })}
-                    onStep={step}
+        <Split run={run} open={open} n={n} onStep={step}>
+            <Filter run={run} table={table} rows={rows} />
+            {rows.length === 0 ? (
+                <Nothing run={run} table={table} />
+            ) : (
+                <Rows
+                    id="test"
+                    label="Tests"
+                    class="tests"
+                    count={rows.length}
+                    height={HEIGHT}
+                    headHeight={30}
+                    cursor={n < 0 ? -1 : rows.indexOf(n)}
+                    onCursor={choose}
+                    head={<Head sort={sort} />}
+                    row={(index, props) => (
+                        <TestRow key={rows[index]!} table={table} n={rows[index]!} longest={longest} props={props} />
+                    )}
                 />
             )}
-        </div>
+        </Split>
     );
 }
 

@@ -6,7 +6,7 @@ import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
 import { Empty, Sign } from "./bits";
 import { colours, isDark, prepare, useWidth } from "./canvas";
-import { Detail } from "./detail";
+import { chosenRow, Split } from "./detail";
 
 const LANE = 34;
 const AXIS = 24;
@@ -28,26 +28,14 @@ export function Timeline({ run, open }: { run: Run; open: OpenRun }) {
     const version = open.version.value;
     const { table } = open;
     const found = useMemo(() => lanes(table), [version, table]);
-    const n = address.value.test === undefined ? -1 : Number(address.value.test);
-    const shown = n >= 0 && n < table.count;
+    const n = chosenRow(table);
     if (found.length === 0)
         return <Empty title={run.state === "running" ? "No test has finished yet" : "This run has no tests"} />;
     return (
-        <div class={`split ${shown ? "two" : ""}`}>
-            <div class="list scroll-y">
-                <Chart table={table} found={found} chosen={n} version={version} />
-                <LaneTable found={found} />
-            </div>
-            {shown && (
-                <Detail
-                    run={run}
-                    open={open}
-                    n={n}
-                    onClose={() => go({ test: undefined, span: undefined })}
-                    onStep={undefined}
-                />
-            )}
-        </div>
+        <Split run={run} open={open} n={n} scrolls>
+            <Chart table={table} found={found} chosen={n} version={version} />
+            <LaneTable found={found} />
+        </Split>
     );
 }
 

@@ -5,7 +5,7 @@ import { address, go, link } from "../state";
 import { count, Duration, Empty, Facts, Loading, Trouble } from "./bits";
 import { useAsked, useStore } from "./context";
 import { Table } from "./slowest";
-import { Logs, Waterfall } from "./waterfall";
+import { TreeLogs, Waterfall } from "./waterfall";
 
 /** Traces that are no pytest run, as they are. */
 export function Traces() {
@@ -71,14 +71,7 @@ export function Trace({ id }: { id: string }) {
                 onChoose={choose}
                 fetchMore={(span) => store.source.spanOfTrace(id, tree.id[span]!)}
             />
-            {tree.logs.length > 0 && (
-                <section>
-                    <h3>
-                        Logs <small>{tree.logs.length}</small>
-                    </h3>
-                    <Logs logs={tree.logs} tree={tree} onSpan={choose} />
-                </section>
-            )}
+            <TreeLogs tree={tree} onSpan={choose} />
         </div>
     );
 }

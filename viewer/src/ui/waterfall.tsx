@@ -406,7 +406,19 @@ function SpanDetail({
     );
 }
 
-export function Logs({ logs, tree, onSpan }: { logs: Log[]; tree: SpanTree; onSpan?: (span: number) => void }) {
+/** The log lines of a whole tree under their heading; nothing where there are none. */
+export function TreeLogs({ tree, onSpan }: { tree: SpanTree; onSpan: (span: number) => void }) {
+    return tree.logs.length === 0 ? null : (
+        <section>
+            <h3>
+                Logs <small>{tree.logs.length}</small>
+            </h3>
+            <Logs logs={tree.logs} tree={tree} onSpan={onSpan} />
+        </section>
+    );
+}
+
+function Logs({ logs, tree, onSpan }: { logs: Log[]; tree: SpanTree; onSpan?: (span: number) => void }) {
     if (logs.length === 0) return null;
     const shown = logs.slice(0, 500);
     return (

@@ -4,28 +4,17 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { noBrowser } from "../../browser/launch.mjs";
 
-const BROWSERS = [
-    process.env.CHROMIUM,
-    "/usr/bin/chromium",
-    "/usr/bin/chromium-browser",
-    "/usr/bin/google-chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-const browserPath = BROWSERS.find((path) => path && existsSync(path));
+export { launch } from "../../browser/launch.mjs";
+
 export const python = process.env.PYTEST_OTLP_PYTHON ?? resolve("../.venv/bin/python");
-const FLAGS =
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 const COMMAND = ["-c", "import sys; from pytest_otlp.cli import main; sys.exit(main())"];
 
 /** Why these tests cannot run here; "" where they can. */
-export const missing = !browserPath
-    ? "no Chromium here (CHROMIUM=path says where it is)"
-    : !served()
-      ? "the extra `view` is not installed here"
-      : "";
+export const missing = noBrowser || (served() ? "" : "the extra `view` is not installed here");
 
 function served(): boolean {
     try {
@@ -203,8 +192,6 @@ export function counts(said: string): Record<string, number> {
         ]),
     );
 }
-
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath: browserPath!, args: FLAGS.split(" ") });
 
 export interface Watched {
     page: Page;
