@@ -6,7 +6,7 @@ durations seconds. A line is a JSON array, the event's tag first and then its fi
 missing trailing fields with their defaults and ignores surplus ones, so that fields can be added at the end.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: typing.NamedTuple compiles each annotation that is a text, at every start.
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -301,6 +301,8 @@ class TestPassed(NamedTuple):
     setup_duration: int
     call_duration: int
     teardown_duration: int
+    case: Case | None = None
+    """Of a test that another process ran, where its start did not tell."""
 
 
 class TestCrashed(NamedTuple):
@@ -405,22 +407,26 @@ def encode(event: Event) -> str:
     return _encode((_TAGS[type(event)], *event)) + "\n"
 
 
-def encode_started(key: int, nodeid: str, time: int, case: str) -> str:
+def encode_started(key: int, nodeid: str, time: int, case: str = "null", worker: str = "") -> str:
     """The line of a `TestStarted`, from a case that is encoded already."""
-    return f'["start",{key},{quoted(nodeid)},{time},{case}]\n'
+    last = f",{quoted(worker)}" if worker else ""
+    return f'["start",{key},{quoted(nodeid)},{time},{case}{last}]\n'
 
 
-def encode_passed(key: int, attempt: int, worker: str, offset: int, phases: Iterable[tuple[int, int, float]]) -> str:
+def encode_passed(
+    key: int, attempt: int, worker: str, offset: int, phases: Iterable[tuple[int, int, float]], case: str = ""
+) -> str:
     """The same as `encode` gives for a `TestPassed`: every test pays for one.
 
     offset: from the phases' times to ns since the epoch
     phases: start and end in ns, and duration in s, of setup, call and teardown
+    case: encoded already; empty where the start told it
     """
     (start, setup_end, setup), (call_start, call_end, call), (teardown_start, teardown_end, teardown) = phases
     return (
         f'["ok",{key},{attempt},"{worker}",{start + offset},{setup_end - start},{call_start - start},'
         f"{call_end - start},{teardown_start - start},{teardown_end - start},"
-        f"{int(setup * 1e6 + 0.5)},{int(call * 1e6 + 0.5)},{int(teardown * 1e6 + 0.5)}]\n"
+        f"{int(setup * 1e6 + 0.5)},{int(call * 1e6 + 0.5)},{int(teardown * 1e6 + 0.5)}{f',{case}' if case else ''}]\n"
     )
 
 
@@ -437,10 +443,10 @@ def encode_plain_phase(when: str, outcome: str, category: str, start: int, end: 
     return f'["{when}","{outcome}","{category}",{start},{end},{duration}]'
 
 
-def encode_phases(key: int, attempt: int, worker: str, phases: Iterable[str], *, last: bool, case: str = "null") -> str:
+def encode_phases(key: int, attempt: int, worker: str, phases: Iterable[str], *, last: bool, case: str = "") -> str:
     """The line of a `PhasesFinished`, from phases (and a case) that are encoded already."""
     flag = "true" if last else "false"
-    return f'["done",{key},{attempt},{quoted(worker)},{flag},[{",".join(phases)}],{case}]\n'
+    return f'["done",{key},{attempt},{quoted(worker)},{flag},[{",".join(phases)}],{case or "null"}]\n'
 
 
 def encode_case(case: Case) -> str:
@@ -578,6 +584,11 @@ def _test_started(fields: list[Any]) -> TestStarted:
     return TestStarted(key, nodeid, time, case, fields[4] if len(fields) > 4 else "")
 
 
+def _test_passed(fields: list[Any]) -> TestPassed:
+    case = case_of(fields[12]) if len(fields) > 12 else None
+    return TestPassed._make([*fields[:12], case])
+
+
 def _collect_failed(fields: list[Any]) -> CollectFailed:
     nodeid, worker, start, end, failure = fields[:5]
     return CollectFailed(nodeid, worker, start, end, Failure._make(failure[:3]))
@@ -613,7 +624,7 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "split": lambda fields: TracesSplit._make(fields[:2]),
     "start": _test_started,
     "done": _phases_finished,
-    "ok": lambda fields: TestPassed._make(fields[:12]),
+    "ok": _test_passed,
     "crash": lambda fields: TestCrashed._make(fields[:4]),
     "app": _app_span,
     "pdb": lambda fields: Debugged._make(fields[:4]),

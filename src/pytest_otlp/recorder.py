@@ -22,7 +22,6 @@ from pytest_otlp.events import (
     Subtest,
     TestCrashed,
     TestsCollected,
-    TestStarted,
 )
 from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
@@ -74,7 +73,10 @@ class _Attempt:
     """A test of which reports still come."""
 
     number = 1
-    case = "null"
+    case = ""
+    """Encoded; empty where it is told, or not known."""
+    announced = ""
+    """The worker that its start named."""
     passed = True
     rerun = False
     """Another attempt will follow it."""
@@ -149,20 +151,21 @@ class Recorder:
         if attempt is None:
             self.start(nodeid, time, case)
         else:
-            self._journal.append(events.encode(TestStarted(attempt.key, attempt.nodeid, time)))
+            self._journal.append(events.encode_started(attempt.key, attempt.nodeid, time))
 
     def start_elsewhere(self, nodeid: str, worker: str) -> None:
         """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
         for (owner, known), attempt in self._attempts.items():
             if known == nodeid and attempt.awaited:
                 attempt.awaited = False
-                self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now(), worker=owner)))
+                self._journal.append(events.encode_started(attempt.key, nodeid, self._now(), worker=owner))
                 return
         self._announce(nodeid, worker)
 
     def _announce(self, nodeid: str, worker: str) -> None:
         attempt = self._new_attempt(nodeid)
-        self._journal.append(events.encode(TestStarted(attempt.key, nodeid, self._now(), worker=worker)))
+        attempt.announced = worker
+        self._journal.append(events.encode_started(attempt.key, nodeid, self._now(), worker=worker))
 
     def _new_attempt(self, nodeid: str) -> _Attempt:
         self._keys += 1
@@ -234,7 +237,7 @@ class Recorder:
         if not self._taken(attempt, worker, report, int(start), int(end)):
             return False
         del report.__dict__[FACTS]
-        if worker and attempt.plain and report.when == "setup":
+        if worker != attempt.announced and attempt.plain and report.when == "setup":
             self._place(attempt, worker)
         return True
 
@@ -252,7 +255,7 @@ class Recorder:
 
     def _pass(self, attempt: _Attempt, worker: str) -> None:
         """All three phases are told in one short line, which waits for the start of the next test."""
-        line = events.encode_passed(attempt.key, attempt.number, worker, attempt.offset, attempt.plain)
+        line = events.encode_passed(attempt.key, attempt.number, worker, attempt.offset, attempt.plain, attempt.case)
         if worker:
             self._journal.append(line)
         else:
@@ -261,11 +264,11 @@ class Recorder:
         del self._attempts[worker, attempt.nodeid]
 
     def _place(self, attempt: _Attempt, worker: str) -> None:
-        """The first report of a test says which worker runs it: the id of the test's span depends on it."""
+        """The first report of a test says which worker runs it, if its start did not: its span's id depends on it."""
         self._journal.append(
             events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case)
         )
-        attempt.case = "null"
+        attempt.case = ""
 
     def _tells_plainly(self) -> bool:
         """Whether there is nothing that every test has to tell."""
@@ -291,8 +294,12 @@ class Recorder:
         self._add(attempt, report, facts)
         if when == "teardown":
             self._end(attempt, worker)
-        elif facts.end - facts.start > LONG_PHASE or report.outcome == "failed" or (worker and when == "setup"):
-            # The setup's report is the first to say which worker it is: the id of the test's span depends on it.
+        elif (
+            facts.end - facts.start > LONG_PHASE
+            or report.outcome == "failed"
+            or (worker != attempt.announced and when == "setup")
+        ):
+            # A setup's report may be the first to say which worker it is: the id of the test's span depends on it.
             self._write(attempt, worker, last=False)
 
     def _facts_of(self, report: pytest.TestReport) -> Facts:
@@ -384,7 +391,7 @@ class Recorder:
             events.encode_phases(attempt.key, attempt.number, worker, attempt.rows, last=last, case=attempt.case)
         )
         attempt.rows.clear()
-        attempt.case = "null"
+        attempt.case = ""
 
     def _end(self, attempt: _Attempt, worker: str) -> None:
         self._write(attempt, worker, last=True)

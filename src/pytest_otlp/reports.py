@@ -131,16 +131,15 @@ class Cases:
         self._bare = False
         self._prefix = self._path = self._quoted_path = self._suite = self._description = ""
 
-    def encoded(self, item: pytest.Item) -> str:
+    def encoded(self, item: pytest.Item, nodeid: str) -> str:
         """The `Case` of a test as an element of a line. Items of other plugins may raise anything when asked."""
         try:
-            return self._plain(item) or events.encode_case(describe(item, self._redact))
+            return self._plain(item, nodeid) or events.encode_case(describe(item, self._redact))
         except Exception:  # noqa: BLE001  see above
-            return events.encode_case(Case("", 0, "", suite_of(item.nodeid)))
+            return events.encode_case(Case("", 0, "", suite_of(nodeid)))
 
-    def _plain(self, item: pytest.Item) -> str:
+    def _plain(self, item: pytest.Item, nodeid: str) -> str:
         """Empty for a test that is not plain."""
-        nodeid = item.nodeid
         if type(item) is not pytest.Function or item.own_markers or "[" in nodeid or "callspec" in item.__dict__:
             return ""
         if item.parent is not self._parent:

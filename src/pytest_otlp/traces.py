@@ -28,11 +28,10 @@ class Plan(NamedTuple):
         """How many traces the tests of one file take."""
         return max(1, -(-self.tests.get(path, 0) // MOST_TESTS)) if self.per == "file" else 1
 
-    def part_of(self, nodeid: str) -> int:
-        """Which of them a test is in, from 0: by its name alone, since workers run the tests of a file in any order."""
+    def part_of(self, path: str, nodeid: str) -> int:
+        """Which of its file's a test is in, from 0: by its name, since workers run the tests of a file in any order."""
         if self.per != "file":
             return 0
-        path = file_of(nodeid)
         if self.tests.get(path, 0) <= MOST_TESTS:
             return 0
         parts = self.parts(path)
@@ -44,7 +43,8 @@ class Plan(NamedTuple):
             return ()
         if self.per == "test":
             return "test", worker, nodeid, str(attempt)
-        return key_of_file(file_of(nodeid), self.part_of(nodeid))
+        path = file_of(nodeid)
+        return key_of_file(path, self.part_of(path, nodeid))
 
 
 WHOLE = Plan()

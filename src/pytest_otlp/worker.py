@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -119,6 +119,8 @@ class TestObserver:
         """Ends the wait for somebody who imports OpenTelemetry: until then nobody can ask for the span."""
         self.when_collected: list[Callable[[pytest.Session], None]] = []
         """What is decided once for all tests, so that each need not ask."""
+        self.plan_traces: Callable[[Sequence[str]], None] | None = None
+        """The same, from their node ids."""
         self.fixtures: list[Fixture] = []
         """Fixtures that were set up or torn down since the last report."""
         self.fixture_observer: FixtureObserver | None = None
@@ -129,10 +131,12 @@ class TestObserver:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for decide in self.when_collected:
             decide(session)
+        nodeids = [item.nodeid for item in session.items]
+        if self.plan_traces is not None:
+            self.plan_traces(nodeids)
         # With `--keep-duplicates` a file's tests are there twice; their span ids must differ.
-        counts = Counter([item.nodeid for item in session.items])
-        if len(counts) < len(session.items):
-            self._repeated = {nodeid: 0 for nodeid, count in counts.items() if count > 1}
+        if len(set(nodeids)) < len(nodeids):
+            self._repeated = {nodeid: 0 for nodeid, count in Counter(nodeids).items() if count > 1}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -146,12 +150,12 @@ class TestObserver:
             self._item = item
             place.nodeid = item.nodeid
             place.location = item.location
-            place.attempt = 1 + self._repeated.get(item.nodeid, 0) if self._repeated else 1
+            place.attempt = 1 + self._repeated.get(place.nodeid, 0)
             tell = self.on_start
             if tell is None:
-                self._setup.case = self._cases.encoded(item)
+                self._setup.case = self._cases.encoded(item, place.nodeid)
         if tell is not None:
-            tell(place.nodeid, start + self.offset, self._cases.encoded(item))
+            tell(place.nodeid, start + self.offset, self._cases.encoded(item, place.nodeid))
         if place.nodeid in self._repeated:
             self._repeated[place.nodeid] += 1
         if self.attachment is not None:
@@ -303,9 +307,8 @@ class CollectionObserver:
             self._warnings.append(fact_of(warning_message, self._root))
 
 
-def plan_traces(place: Place, settings: Settings, tell: Callable[[str], None] | None, session: pytest.Session) -> None:
+def plan_traces(place: Place, settings: Settings, tell: Callable[[str], None] | None, nodeids: Sequence[str]) -> None:
     """Decides how many traces the run has. `tell` is None where another process tells the exporter."""
-    nodeids = [item.nodeid for item in session.items]
     place.plan = plan = traces.plan(settings.trace_per, nodeids, settings.copies)
     if tell is not None and not plan.whole:
         tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
@@ -328,7 +331,7 @@ def observe(
     observer.when_collected.append(partial(ask_others, observer, settings.redact))
     register(CollectionObserver(tell or observer.process.append, now, worker, root_of(config)), "otlp-collection")
     if settings.trace_per != "run":
-        observer.when_collected.append(partial(plan_traces, observer.place, settings, tell))
+        observer.plan_traces = partial(plan_traces, observer.place, settings, tell)
     if settings.detail != "tests":
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
         observer.fixture_observer = FixtureObserver(config, observer.fixtures, now, shortest)

@@ -308,7 +308,9 @@ def _write(folder: Path, suite: str | Mapping[str, str]) -> None:
 
 def _environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not environment.is_telltale(name)}
-    return {**kept, "PY_COLORS": "0", "COLUMNS": "100", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Without bytecode every run would be measured with the compilation of all that it imports.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return {**kept, "PY_COLORS": "0", "COLUMNS": "100"}
 
 
 def _run(command: list[str], folder: Path, env: Mapping[str, str], case: Case) -> Done:

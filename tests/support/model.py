@@ -273,7 +273,7 @@ def _attempt(
 def _passed(draw: st.DrawFn, clock: _Clock, key: int, attempt: int, worker: str) -> TestPassed:
     start = clock.later()
     after = [clock.later() - start for _ in range(5)]
-    return TestPassed._make([key, attempt, worker, start, *after, 100, 20, 3])
+    return TestPassed._make([key, attempt, worker, start, *after, 100, 20, 3, None])
 
 
 def _phase(draw: st.DrawFn, clock: _Clock, when: str, category: str) -> Phase:

@@ -298,7 +298,8 @@ class Runner:
     def _write(self, files: str | Mapping[str, str], ini: str) -> None:
         self.folder.mkdir(exist_ok=True)
         named = {"test_it.py": files} if isinstance(files, str) else files
-        for old in self.folder.rglob("*.py"):
+        # Bytecode too: of a file of the same size and second as one before, Python would run the old.
+        for old in [*self.folder.rglob("*.py"), *self.folder.rglob("*.pyc")]:
             old.unlink()
         for name, text in {**named, "pytest.ini": f"[pytest]\n{textwrap.dedent(ini)}"}.items():
             path = self.folder / name
@@ -320,11 +321,12 @@ class Runner:
         return PytestProcess(command, self.folder, self._environment(env or {}), output, typed)
 
     def _environment(self, changes: Mapping[str, str | None]) -> dict[str, str]:
-        fixed = {
+        fixed: dict[str, str | None] = {
             "PYTEST_ADDOPTS": environment.ADDOPTS,
             "PY_COLORS": "0",
             "COLUMNS": "100",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            # Without the bytecode of plugins, some runs take seconds longer.
+            "PYTHONDONTWRITEBYTECODE": None,
             "PYTEST_DEBUG_TEMPROOT": str(self._base),
             # The inner run knows that it is one, as it would by itself.
             "PYTEST_CURRENT_TEST": os.environ.get("PYTEST_CURRENT_TEST", "outer"),

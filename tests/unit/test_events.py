@@ -49,16 +49,25 @@ def test_start_of_a_test(key: int, nodeid: str, time: int, case: events.Case) ->
     assert events.decode(line) == started
 
 
-@given(model.numbers, model.numbers, st.sampled_from(["", "gw0"]), st.lists(model.times, min_size=6, max_size=6))
-def test_a_pass(key: int, attempt: int, worker: str, times: list[int]) -> None:
+@given(
+    model.numbers,
+    model.numbers,
+    st.sampled_from(["", "gw0"]),
+    st.lists(model.times, min_size=6, max_size=6),
+    model.cases,
+)
+def test_a_pass(key: int, attempt: int, worker: str, times: list[int], case: events.Case) -> None:
     phases = list(zip(times[::2], times[1::2], (0.25, 1e-6, 0.0000014), strict=True))
     line = events.encode_passed(key, attempt, worker, 0, phases)
     after = [time - times[0] for time in times[1:]]
-    passed = events.TestPassed._make([key, attempt, worker, times[0], *after, 250_000, 1, 1])
+    passed = events.TestPassed._make([key, attempt, worker, times[0], *after, 250_000, 1, 1, None])
     assert events.decode(line) == passed
-    assert line == events.encode(passed)
+    assert line == events.encode(passed).replace(",null]\n", "]\n")
     earlier = [(start - 7, end - 7, duration) for start, end, duration in phases]
     assert events.encode_passed(key, attempt, worker, 7, earlier) == line
+    told = events.encode_passed(key, attempt, worker, 0, phases, events.encode_case(case))
+    assert events.decode(told) == passed._replace(case=case)
+    assert told == events.encode(passed._replace(case=case))
 
 
 @given(st.lists(model.events.map(events.encode) | st.sampled_from(["torn", '["later",1]\n', "[]", "1],[2", "7"])))

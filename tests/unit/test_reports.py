@@ -153,7 +153,7 @@ def described(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Cal
     def find(name: str) -> events.Case:
         (item,) = [item for item in items if item.name.split("[")[0] == name]
         case = reports.describe(item, SECRETS)
-        assert reports.Cases(SECRETS).encoded(item) == events.encode_case(case)
+        assert reports.Cases(SECRETS).encoded(item, item.nodeid) == events.encode_case(case)
         return case
 
     return find

@@ -64,7 +64,8 @@ class _Part:
 
     def add(self, test: AttemptOver) -> None:
         self.start, self.end = min(self.start, test.start), max(self.end, test.end)
-        self.counts.update(test.categories)
+        for category in test.categories:
+            self.counts[category] += 1
         self.interrupted += test.outcome == "interrupted"
 
 
@@ -113,7 +114,7 @@ class Files:
         return [self._close(file) for file in over]
 
     def _part(self, file: _File, nodeid: str, start: int) -> _Part:
-        number = self._plan.part_of(nodeid)
+        number = self._plan.part_of(file.path, nodeid)
         part = file.parts.get(number)
         if part is None:
             part = file.parts[number] = _Part(start)

@@ -323,7 +323,7 @@ class Run:
         test = self._open.pop(event.key, None)
         if test is None:
             return ()
-        _, number, worker, start, a, b, c, d, e, setup, call, teardown = event
+        _, number, worker, start, a, b, c, d, e, setup, call, teardown, case = event
         a, b, c, d, e = start + a, start + b, start + c, start + d, start + e
         times = (start, a, b, c, d, e)
         self.counts["passed"] += 1
@@ -333,7 +333,7 @@ class Run:
         self._latest = max(self._latest, a + SHORTEST, c + SHORTEST, e + SHORTEST)
         if self.files is not None:
             self.files.end(AttemptOver(test.nodeid, worker, number, start, e, "passed", ("passed",)))
-        passed = Passed(test.nodeid, worker, number, test.case, times, (setup, call, teardown), test.retried)
+        passed = Passed(test.nodeid, worker, number, case or test.case, times, (setup, call, teardown), test.retried)
         return (_with_debugger(passed, test.debugged),) if test.debugged else (passed,)
 
     def _attempt(self, test: _Open) -> Attempt:

@@ -50,7 +50,8 @@ class Trace(NamedTuple):
             return self
         if self.plan.per == "test":
             return self._beside(self.plan.key_of(worker, nodeid, attempt), b"")
-        return self.of_file(traces.file_of(nodeid), self.plan.part_of(nodeid))
+        path = traces.file_of(nodeid)
+        return self.of_file(path, self.plan.part_of(path, nodeid))
 
     def of_file(self, path: str, part: int) -> Trace:
         """The trace of a file's tests, or of a part of them."""

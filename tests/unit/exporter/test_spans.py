@@ -414,7 +414,7 @@ def test_a_pass_is_like_any_other_test(steps: list[int], detail: str, rerun: boo
         before.append(PhasesFinished(1, 1, "gw0", last=True, phases=(again,)))
     long = PhasesFinished(1, 2, "gw0", last=True, phases=tuple(rows))
     after = [time - times[0] for time in times[1:]]
-    short = events.TestPassed._make([1, 2, "gw0", times[0], *after, 250_000, 1, 3_000])
+    short = events.TestPassed._make([1, 2, "gw0", times[0], *after, 250_000, 1, 3_000, None])
     runs = Run(), Run()
     overs: tuple[Event, Event] = long, short
     told = [finals_of([*before, over], run) for over, run in zip(overs, runs, strict=True)]
