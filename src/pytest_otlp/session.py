@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -154,7 +155,7 @@ class Session:
     def pytest_unconfigure(self) -> None:
         """Where the session never finished: an error before it had started."""
         started = self._session
-        self._close(int(pytest.ExitCode.INTERNAL_ERROR if started is None else started.exitstatus))
+        self._close(int(_exit_code_before_start() if started is None else started.exitstatus))
 
     def _close(self, exit_code: int) -> None:
         if os.getpid() != self._pid or self.recorder.exit_code is not None:
@@ -219,6 +220,12 @@ def _link_of(options: Options, trace_id: str, run_id: str) -> str:
             return f"{page}/#run={run_id}"
         template = "" if options.view else _JAEGER
     return template.format(trace_id=trace_id, run_id=run_id)
+
+
+def _exit_code_before_start() -> pytest.ExitCode:
+    """pytest has told nobody of its session yet, and unconfigures while the error passes through (8.0 to 9.2)."""
+    usage = isinstance(sys.exc_info()[1], pytest.UsageError)
+    return pytest.ExitCode.USAGE_ERROR if usage else pytest.ExitCode.INTERNAL_ERROR
 
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:

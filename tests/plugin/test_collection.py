@@ -202,6 +202,18 @@ def test_an_error_before_the_session_has_started(run_pytest: Runner, hook: str, 
     assert (run.exit_code, run.tree()) == (exit_code, tree)
 
 
+def test_a_usage_error_before_there_is_a_session(run_pytest: Runner) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure():
+            raise pytest.UsageError("bad use")
+    """
+    run = run_pytest({"conftest.py": conftest, "test_ok.py": OK})
+    assert run.exit_code == run.root.attributes["process.exit.code"] == 4
+
+
 @pytest.mark.parametrize(
     ("hook", "exit_code", "tree"),
     [
