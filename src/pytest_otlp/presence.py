@@ -31,7 +31,8 @@ def noted(folder: Path, ports: Iterable[int], page: str) -> Iterator[None]:
     with suppress(OSError):
         for path in paths:
             new = path.with_name(f"{path.name}.{os.getpid()}")
-            new.write_text(text, "utf-8")
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
             new.replace(path)
     try:
         yield
