@@ -46,6 +46,8 @@ def deselected(run: Run) -> Mapping[str, object]:
     ids=lambda value: " ".join(value) or "none",
 )
 def test_by_an_option(run_pytest: Runner, args: list[str], by: Mapping[str, int]) -> None:
+    if "-n2" in args:
+        pytest.importorskip("xdist")
     assert deselected(run_pytest(SUITE, *args, ini=INI)) == by
 
 

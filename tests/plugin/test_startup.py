@@ -13,6 +13,8 @@ SUITE = "def test_a(): pass"
 
 @pytest.mark.parametrize("dist", [(), ("-n1",)], ids=["alone", "xdist"])
 def test_plugins_as_the_header_shows_them(run_pytest: Runner, dist: tuple[str, ...]) -> None:
+    if dist:
+        pytest.importorskip("xdist")
     run = run_pytest(SUITE, *dist)
     (shown,) = re.findall(r"^plugins: (.+)$", run.stdout, re.MULTILINE)
     told = run.root.attributes["pytest.plugins"]
