@@ -61,14 +61,4 @@ class _LeftWithoutAWord:
     def pytest_runtest_makereport(self) -> None:
         self._observer.leave()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        self._observer.leave()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_keyboard_interrupt(self) -> None:
-        self._observer.leave()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        self._observer.leave()
+    pytest_runtest_teardown = pytest_keyboard_interrupt = pytest_sessionfinish = pytest_runtest_makereport

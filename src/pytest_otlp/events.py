@@ -407,10 +407,10 @@ def encode(event: Event) -> str:
     return _encode((_TAGS[type(event)], *event)) + "\n"
 
 
-def encode_started(key: int, nodeid: str, time: int, case: str = "null", worker: str = "") -> str:
+def encode_started(key: int, nodeid: str, time: int, case: str = "", worker: str = "") -> str:
     """The line of a `TestStarted`, from a case that is encoded already."""
     last = f",{quoted(worker)}" if worker else ""
-    return f'["start",{key},{quoted(nodeid)},{time},{case}{last}]\n'
+    return f'["start",{key},{quoted(nodeid)},{time},{case or "null"}{last}]\n'
 
 
 def encode_passed(

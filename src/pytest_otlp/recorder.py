@@ -260,8 +260,7 @@ class Recorder:
             self._journal.append(line)
         else:
             self._journal.hold(line)
-        self._current = None
-        del self._attempts[worker, attempt.nodeid]
+        self._forget(attempt, worker)
 
     def _place(self, attempt: _Attempt, worker: str) -> None:
         """The first report of a test says which worker runs it, if its start did not: its span's id depends on it."""
