@@ -59,8 +59,16 @@ class Sample(NamedTuple):
 def sample(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Sample:
     project = new_project(tmp_path_factory.mktemp("sample"))
     project.write(FOR_DASHBOARDS)
+    release = project.folder / "release"
     options = ("--otel-logs=on", "--otel-detail=fixtures", "-n2", "--reruns=1")
-    run = finish(start(project, stack, *options))
+    process = start(project, stack, *options, RELEASE=str(release))
+    # A rate needs two points of the same count: a run that is over after one push has none.
+    pushes = f'count_over_time(test_case_result_count_total{{service_name="{project.service}"}}[1m]) > 1'
+    try:
+        wait_for("two points of a count in Prometheus", lambda: stack.prometheus.query(pushes), 50)
+    finally:
+        release.touch()
+        run = finish(process)
     assert run.exit_code == 1, run.output
     return Sample(project.service, ended(stack, project), run)
 
