@@ -40,10 +40,10 @@ def dashboard() -> Dashboard:
     speed = promql(f"sum(rate(test_case_result_count_total{{{RUN}}}[10s]))", "tests a second")
     made.with_panel(curves("Tests per second", speed))
     made.with_row(Row("Now"))
-    failures = f"{FAILED} | select(span.pytest.outcome, span.error.type, span.pytest.failed_phase, statusMessage)"
-    made.with_panel(rows("Failures, each with its trace", traceql(failures), sort="Start time"))
-    slow = f'{{ {SPANS} && name =~ ".* running" }} | select(span.test.case.name, span.pytest.worker)'
-    made.with_panel(rows("Tests that took, or take, more than 5 s", traceql(slow), sort="Start time", width=12))
+    failures = traceql(FAILED, "span.pytest.outcome", "span.error.type", "span.pytest.failed_phase", "statusMessage")
+    made.with_panel(rows("Failures, each with its trace", failures, sort="Start time"))
+    slow = traceql(f'{{ {SPANS} && name =~ ".* running" }}', "span.test.case.name", "span.pytest.worker")
+    made.with_panel(rows("Tests that took, or take, more than 5 s", slow, sort="Start time", width=12))
     workers = f"{TESTS} | count_over_time() by (span.pytest.worker)"
     made.with_panel(curves("Tests by worker", traceql_metrics(workers, instant=False)))
     events = '{service_name="$service", service_instance_id="$run"}'

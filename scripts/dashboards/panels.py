@@ -41,6 +41,8 @@ SPANS = 'resource.pytest.run.id="$run"'
 TESTS = f"{{ {SPANS} && span.test.case.result.status != nil }}"
 FAILED = f'{{ {SPANS} && span.test.case.result.status =~ "fail|error" && span.pytest.outcome != "rerun" }}'
 
+BY_SPAN = "by(span:id)"
+
 
 # Queries
 
@@ -59,8 +61,13 @@ def promql_table(expression: str) -> prometheus.Dataquery:
     return promql(expression, instant=True).format(PromQueryFormat.TABLE)
 
 
-def traceql(expression: str) -> tempo.TempoQuery:
-    """A search, with a row for each span. A hundred spans is all that Tempo gives of a trace."""
+def traceql(selector: str, *fields: str) -> tempo.TempoQuery:
+    """A search, with a row for each span: the fields are its columns.
+
+    Each span is a set by itself: Tempo gives a hundred spans of a set at most, and of what stands of one set in several
+    blocks (a block is up to 30 s of a run) only the block with the most.
+    """
+    expression = f"{selector} | {BY_SPAN} | select({', '.join(fields)})"
     query = tempo.TempoQuery().datasource(TEMPO).query_type("traceql").query(expression)
     return query.table_type(SearchTableType.SPANS).limit(20).spss(100)
 
@@ -112,6 +119,10 @@ def rows(
 ) -> table.Panel:
     """A row for each span, or for each series with its labels."""
     panel = table.Panel().title(title).with_target(query).height(height).span(width).filterable(True)
+    if isinstance(query, tempo.TempoQuery):
+        # Grafana makes a column of what the sets are by; the span's id has one already.
+        hidden = {"excludeByName": {BY_SPAN: True}}
+        panel.with_transformation(DataTransformerConfig(id_val="organize", options=hidden))
     return _descending(panel, sort) if sort else panel
 
 

@@ -23,23 +23,22 @@ from dashboards.panels import (
 )
 
 ROOT = f'{{ {SPANS} && nestedSetParent < 0 && span.test.suite.run.status != "in_progress" }}'
-COUNTS = ", ".join(f"span.pytest.tests.{name}" for name in ("passed", "failed", "error", "skipped", "rerun"))
+COUNTS = [f"span.pytest.tests.{name}" for name in ("passed", "failed", "error", "skipped", "rerun")]
 
 
 def dashboard() -> Dashboard:
     made = base("pytest: run", "pytest-run", refresh="10s", since="now-6h").with_variable(run_variable())
     made.with_row(Row("The run"))
-    summary = f"{ROOT} | select(span.test.suite.run.status, span.process.exit.code, {COUNTS}, span.pytest.warnings)"
-    made.with_panel(rows("Result, counts and warnings", traceql(summary), height=4))
+    summary = traceql(ROOT, "span.test.suite.run.status", "span.process.exit.code", *COUNTS, "span.pytest.warnings")
+    made.with_panel(rows("Result, counts and warnings", summary, height=4))
     labels = "service_name, host_name, process_runtime_version, pytest_version"
     about = f'max by ({labels}) (last_over_time(target_info{{instance="$run"}}[$__range]))'
     made.with_panel(rows("Where it ran", promql_table(about), width=12, height=4))
     made.with_panel(rows("What it tested", promql_table(_tested()), width=12, height=4))
     made.with_row(Row("Failures"))
-    output = (
-        f"{FAILED} | select(statusMessage, span.error.type, span.pytest.stdout, span.pytest.stderr, span.pytest.log)"
-    )
-    made.with_panel(rows("Failed tests, with what they printed", traceql(output)))
+    printed = [f"span.pytest.{name}" for name in ("stdout", "stderr", "log")]
+    output = traceql(FAILED, "statusMessage", "span.error.type", *printed)
+    made.with_panel(rows("Failed tests, with what they printed", output))
     made.with_panel(records("Log records and events", logql('{service_name="$service", service_instance_id="$run"}')))
     made.with_row(Row("Durations"))
     _durations(made)

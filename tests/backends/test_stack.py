@@ -187,7 +187,24 @@ def test_a_run_is_found_in_tempo_by_its_name_at_every_moment(stack: Stack, proje
     run_id = ended(stack, project)
     assert titles() == [title]
     assert len(stack.tempo.search(root_of(run_id))) == 1
-    wait_for("all of its tests", lambda: len(stack.tempo.spans(first)) == 3)
+
+
+def test_failures_far_apart_are_all_listed_at_once(stack: Stack, project: Project) -> None:
+    """They stand in different blocks, of which a search without sets would show one, until 30 s later."""
+    (query,) = (query for query in PANELS if query.panel == "Failures, each with its trace")
+    project.write(HELD.replace("    pass\n", "    assert False\n"))
+    release = project.folder / "release"
+    process = start(project, stack, RELEASE=str(release))
+    early = f'{{resource.service.name="{project.service}" && span.test.case.result.status="fail"}}'
+    try:
+        wait_for("the first failure", lambda: stack.tempo.spans(early))
+        assert process.poll() is None
+    finally:
+        release.touch()
+        run = finish(process)
+    assert run.counts == {"failed": 2, "passed": 1}, run.output
+    expression = query.filled(run=ended(stack, project))
+    wait_for("both failures", lambda: len(stack.tempo.spans(expression)) == 2, 15)
 
 
 def test_failed_tests_are_found_as_the_guides_say(stack: Stack, sample: Sample) -> None:
