@@ -17,7 +17,7 @@ FILE_ROOT = "root of a file"
 
 def test_span_id(run_id: str, worker: str, nodeid: str, attempt: int, phase: str = "") -> int:
     """The span id of one attempt of a test, or of a phase of it (`setup`, `call`, `teardown`)."""
-    return phase_span_id(_digest(run_id, "test", worker, nodeid, str(attempt)) & ~0xF, phase)
+    return phase_span_id(_digest(run_id, "test", worker, nodeid, str(attempt)) >> 4 << 4, phase)
 
 
 def phase_span_id(test: int, phase: str) -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_otlp import events
 from pytest_otlp.events import Case, Failure, Fixture, LogFact, Phase, SpanFacts, Step, Subtest, WarningFact
+from pytest_otlp.nodeids import suite_of
 from pytest_otlp.redact import REDACTED, is_secret, without_secrets, without_user_info
 from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
 
@@ -166,12 +167,6 @@ class Cases:
 
 
 _FUNCTIONS = (FunctionType, MethodType)
-
-
-def suite_of(nodeid: str) -> str:
-    """The file (and class) of a node id."""
-    head = nodeid.split("[", 1)[0]
-    return head.rpartition("::")[0] or head
 
 
 def _function_name(function: object, item: pytest.Item) -> str:

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 from zlib import crc32
 
+from pytest_otlp.nodeids import file_of
+
 MOST_TESTS = 2_000
 """In one trace: Tempo cuts a trace at 5 MB without a word, and pages grow slow long before their limit."""
 
@@ -48,10 +50,6 @@ class Plan(NamedTuple):
 
 
 WHOLE = Plan()
-
-
-def file_of(nodeid: str) -> str:
-    return nodeid.partition("::")[0]
 
 
 def key_of_file(path: str, part: int) -> tuple[str, ...]:

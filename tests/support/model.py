@@ -203,8 +203,8 @@ class _Clock:
         self.now = BEGIN
         self._draw = draw
 
-    def later(self) -> int:
-        self.now += self._draw(st.sampled_from([0, 1, 700, 3_000_000]))
+    def later(self, least: int = 0) -> int:
+        self.now += max(least, self._draw(st.sampled_from([0, 1, 700, 3_000_000])))
         return self.now
 
 
@@ -263,7 +263,8 @@ def _attempt(
     for number, (when, category) in enumerate(zip(("setup", "call", "teardown"), categories, strict=False), 1):
         rows.append(_phase(draw, clock, when, category))
         if draw(st.sampled_from([False, False, True])):
-            yield Debugged(key, clock.later(), clock.later(), "pdb.Pdb")
+            # Nobody enters it twice at the same moment.
+            yield Debugged(key, clock.later(1), clock.later(), "pdb.Pdb")
         last = over and number == len(categories)
         if last or draw(st.booleans()):
             yield PhasesFinished(key, attempt, worker, last, tuple(rows), case if worker else None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_otlp import events, reports
 from pytest_otlp.events import Failure, Phase, SpanFacts
+from pytest_otlp.nodeids import suite_of
 from pytest_otlp.redact import REDACTED
 from pytest_otlp.reports import Facts, PhaseExtra
 from support import model
@@ -220,7 +221,7 @@ def test_parameters_as_the_id_shows_them(described: Callable[[str], events.Case]
     ],
 )
 def test_suite(nodeid: str, suite: str) -> None:
-    assert reports.suite_of(nodeid) == suite
+    assert suite_of(nodeid) == suite
 
 
 # What became of it

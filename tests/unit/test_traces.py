@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from pytest_otlp import traces
+from pytest_otlp.nodeids import file_of
 from pytest_otlp.traces import MOST_TESTS, WHOLE, Plan
 
 
@@ -35,6 +36,6 @@ def test_keys() -> None:
 def test_parts_of_a_large_file_are_of_about_the_same_size() -> None:
     named = [*nodeids("a.py", 10 * MOST_TESTS), "a.py::\udc80"]
     plan = traces.plan("auto", named, 1)
-    sizes = Counter(plan.part_of(traces.file_of(nodeid), nodeid) for nodeid in named)
+    sizes = Counter(plan.part_of(file_of(nodeid), nodeid) for nodeid in named)
     assert sorted(sizes) == list(range(plan.parts("a.py"))) == list(range(11))
     assert max(sizes.values()) < 1.1 * MOST_TESTS

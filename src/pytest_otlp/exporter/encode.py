@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pytest_otlp.exporter import otlp_proto
-from pytest_otlp.exporter.records import Attributes, Metric, Record
+from pytest_otlp.exporter.records import Attributes, Metric, Record, SharedSpan, whole
 from pytest_otlp.exporter.transport import Encoded, Payload
 from pytest_otlp.safe import cut_middle
 
@@ -85,6 +85,8 @@ class _Packer:
         return Encoded(self._payloads, self._unencodable, self._cut)
 
     def _fitted(self, record: Record) -> Sequence[bytes]:
+        if isinstance(record, SharedSpan):
+            record = whole(record)
         if isinstance(record, Metric):
             return [self._to.record(part) for part in self._divided(record)]
         shortest = self._cut_to(record, _SHORTEST)

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pytest_otlp.traces import Plan, file_of
+from pytest_otlp.nodeids import file_of
+from pytest_otlp.traces import Plan
 
 MOST_LINKS = 128
 """To the traces of single tests; the SDKs' limit too (`OTEL_SPAN_LINK_COUNT_LIMIT`)."""

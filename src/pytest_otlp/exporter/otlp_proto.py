@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from struct import Struct, pack
-from typing import Any, cast
+from struct import Struct, calcsize, pack
+from typing import Any, NamedTuple, cast
 
 from pytest_otlp.exporter.records import (
     Attributes,
@@ -55,7 +55,7 @@ def encode_record(record: Record) -> bytes:
 
     Raises where it has no form in OTLP: an id of a wrong length, a time outside of 64 bits.
     """
-    return chunk(_SCOPE_RECORD, _MESSAGES[type(record)](record))
+    return _ELEMENTS[type(record)](record)
 
 
 def encode_request(resource: Attributes, records: Sequence[bytes]) -> bytes:
@@ -136,7 +136,7 @@ _PAIR_VALUE = tag(2, LENGTH)
 
 
 def _attributes(field: bytes, attributes: Attributes) -> bytes:
-    """The pairs of a mapping. Half of a test's are those of the test before it, and then not encoded again."""
+    """The pairs of a mapping. Many are those of the mapping before it, and then not encoded again."""
     last = _last.get(field)
     if last is None:
         last = _last[field] = {}
@@ -147,18 +147,39 @@ def _attributes(field: bytes, attributes: Attributes) -> bytes:
         if known is not None and known[0] is kind and known[1] == value:
             out.append(known[2])
             continue
-        # Nine in ten values are short texts: this branch is `_value`, without its calls.
-        if kind is str and len(value) < _SHORT:  # type: ignore[arg-type]
-            data = value.encode("utf-8", "backslashreplace")  # type: ignore[union-attr]
-            size = len(data)
-            pair = _key(key) + VARINTS[size + 1 + len(VARINTS[size])] + _ANY_STRING + VARINTS[size] + data
-        else:
-            pair = chunk(_key(key), _value(value))
-        encoded = chunk(field, pair)
+        encoded = _pair(field, key, value)
         if kind in _REMEMBERED and len(encoded) < _SMALL:
             last[key] = kind, value, encoded
         out.append(encoded)
     return b"".join(out)
+
+
+def _pair(field: bytes, key: str, value: Any) -> bytes:
+    """The same as `chunk(field, chunk(_key(key), _value(value)))`, without calls for what most values are."""
+    kind = type(value)
+    if kind is str and len(value) < _SHORT:
+        data = _text(value)
+        return _before_text(field, key, len(data)) + data
+    if kind is float:
+        return _before_value(field, key, _DOUBLE_SIZE) + _ANY_DOUBLE + double(value)
+    if kind is int and 0 <= value < len(VARINTS):
+        number: bytes = VARINTS[value]
+        return _before_value(field, key, 1 + len(number)) + _ANY_INT + number
+    return chunk(field, chunk(_key(key), _value(value)))
+
+
+@lru_cache(maxsize=4096)
+def _before_text(field: bytes, key: str, size: int) -> bytes:
+    """What stands before a text of so many bytes in a pair."""
+    text = _ANY_STRING + varint(size)
+    return _before_value(field, key, len(text) + size) + text
+
+
+@lru_cache(maxsize=1024)
+def _before_value(field: bytes, key: str, size: int) -> bytes:
+    """The same for any value (an `AnyValue`)."""
+    pair = _key(key) + varint(size)
+    return field + varint(len(pair) + size) + pair
 
 
 _last: dict[bytes, dict[str, tuple[type, object, bytes]]] = {}
@@ -166,8 +187,9 @@ _last: dict[bytes, dict[str, tuple[type, object, bytes]]] = {}
 _REMEMBERED = (str, bool, int)
 """Not sequences, which others may change, nor floats, of which 0.0 and -0.0 are equal."""
 _SMALL = 512
-# Each character takes 6 bytes at most, as an escaped surrogate, and the length itself has to be in the table too.
-_SHORT = len(VARINTS) // 6 - 1
+_SHORT = 256
+"""Characters: longer texts are of too many lengths to remember what stands before each."""
+_DOUBLE_SIZE = 9
 
 
 # Spans: trace.proto
@@ -190,26 +212,55 @@ def _span(span: Span) -> bytes:
     return b"".join(parts)
 
 
+class _Known(NamedTuple):
+    """Of spans that have much in common."""
+
+    common: Span
+    """Kept, so that its id stays its own."""
+    before: bytes
+    """What stands before the times."""
+    after: bytes
+    """What stands after them."""
+    head: bytes
+    """What stands before the ids of one that has no name, no attributes of its own, and a parent."""
+    pack: Callable[..., bytes]
+    """Puts such a one together."""
+
+
 def _shared_span(shared: SharedSpan) -> bytes:
-    common, trace_id, span_id, parent_id, start, end = shared
+    """As an element of its scope's list."""
+    common, trace_id, span_id, parent_id, start, end, name, attributes = shared
+    known = _shared.get(id(common)) or _remember(common)
+    _, before, after, head, pack = known
     check_ids(trace_id, span_id)
-    known = _shared.get(id(common))
-    if known is None:
-        known = _shared[id(common)] = (common, *_around_ids_and_times(common))
-    _, middle, after = known
-    times = _SPAN_TIMES(_START_TAG, start, _END_TAG, end)
-    return b"".join((_SPAN_TRACE_ID, trace_id, _SPAN_SPAN_ID, span_id, _parent(parent_id), middle, times, after))
+    if len(parent_id) == SPAN_ID_SIZE and not name and not attributes:
+        ids = trace_id, _SPAN_SPAN_ID, span_id, _SPAN_PARENT, parent_id
+        return pack(head, *ids, before, _START_TAG, start, _END_TAG, end, after)
+    parts = [_SPAN_TRACE_ID, trace_id, _SPAN_SPAN_ID, span_id, _parent(parent_id)]
+    if name:
+        parts.append(chunk(_SPAN_NAME, _text(name)))
+    parts += before, _SPAN_TIMES(_START_TAG, start, _END_TAG, end)
+    parts += [_pair(_SPAN_ATTRIBUTE, key, value) for key, value in attributes.items()]
+    parts.append(after)
+    return chunk(_SCOPE_RECORD, b"".join(parts))
 
 
-def _around_ids_and_times(common: Span) -> tuple[bytes, bytes]:
-    """What stands before the times of such a span, and what after them."""
-    before = chunk(_SPAN_NAME, _text(common.name)) + _KINDS[common.kind]
+def _remember(common: Span) -> _Known:
+    name = chunk(_SPAN_NAME, _text(common.name)) if common.name else b""
     state = chunk(_SPAN_TRACE_STATE, _text(common.trace_state)) if common.trace_state else b""
-    return before, _attributes(_SPAN_ATTRIBUTE, common.attributes) + state
+    before, after = name + _KINDS[common.kind], _attributes(_SPAN_ATTRIBUTE, common.attributes) + state
+    ids = f"{TRACE_ID_SIZE}s{len(_SPAN_SPAN_ID)}s{SPAN_ID_SIZE}s{len(_SPAN_PARENT)}s{SPAN_ID_SIZE}s"
+    rest = f"{ids}{len(before)}sBQBQ{len(after)}s"
+    head = _SCOPE_RECORD + varint(len(_SPAN_TRACE_ID) + calcsize(f"<{rest}")) + _SPAN_TRACE_ID
+    if len(_shared) >= _MOST_SHARED:
+        _shared.clear()
+    known = _shared[id(common)] = _Known(common, before, after, head, Struct(f"<{len(head)}s{rest}").pack)
+    return known
 
 
-_shared: dict[int, tuple[Span, bytes, bytes]] = {}
-"""By the id of the span that is common, which is kept, so that its id stays its own."""
+_shared: dict[int, _Known] = {}
+"""By the id of the span that is common."""
+_MOST_SHARED = 512
 
 
 def check_ids(trace_id: bytes, span_id: bytes) -> None:
@@ -367,9 +418,9 @@ _POINT_MAX = tag(12, FIXED64)
 _HISTOGRAM_ATTRIBUTE = tag(9, LENGTH)
 
 
-_MESSAGES: dict[type, Callable[[Any], bytes]] = {
-    Span: _span,
+_ELEMENTS: dict[type, Callable[[Any], bytes]] = {
+    Span: lambda span: chunk(_SCOPE_RECORD, _span(span)),
     SharedSpan: _shared_span,
-    LogRecord: _log_record,
-    Metric: _metric,
+    LogRecord: lambda record: chunk(_SCOPE_RECORD, _log_record(record)),
+    Metric: lambda metric: chunk(_SCOPE_RECORD, _metric(metric)),
 }

@@ -59,7 +59,7 @@ class Span(NamedTuple):
 
 
 class SharedSpan(NamedTuple):
-    """A span that is like many others but for its ids and times: encoded from what is common, once."""
+    """A span that has much in common with others: what is common is encoded once."""
 
     common: Span
     """What is common, in a span that stays the same object; its ids and times do not count."""
@@ -68,14 +68,26 @@ class SharedSpan(NamedTuple):
     parent_id: bytes
     start: int
     end: int
+    name: str = ""
+    """Empty where it is the common one."""
+    attributes: Attributes = {}  # noqa: RUF012  nobody changes it
+    """Beside the common ones."""
 
 
 def whole(span: Span | SharedSpan) -> Span:
     """The same span, all in one."""
     if isinstance(span, Span):
         return span
-    common, trace_id, span_id, parent_id, start, end = span
-    return common._replace(trace_id=trace_id, span_id=span_id, parent_id=parent_id, start=start, end=end)
+    common, trace_id, span_id, parent_id, start, end, name, attributes = span
+    return common._replace(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent_id,
+        start=start,
+        end=end,
+        name=name or common.name,
+        attributes={**attributes, **common.attributes},
+    )
 
 
 class LogRecord(NamedTuple):

@@ -324,15 +324,15 @@ class Run:
         if test is None:
             return ()
         _, number, worker, start, a, b, c, d, e, setup, call, teardown, case = event
-        a, b, c, d, e = start + a, start + b, start + c, start + d, start + e
-        times = (start, a, b, c, d, e)
+        end = start + e
         self.counts["passed"] += 1
         self.tests += 1
         self._workers.count(worker, "passed")
-        self.last_progress = max(self.last_progress, e)
-        self._latest = max(self._latest, a + SHORTEST, c + SHORTEST, e + SHORTEST)
+        self.last_progress = max(self.last_progress, end)
+        self._latest = max(self._latest, end + SHORTEST)
         if self.files is not None:
-            self.files.end(AttemptOver(test.nodeid, worker, number, start, e, "passed", ("passed",)))
+            self.files.end(AttemptOver(test.nodeid, worker, number, start, end, "passed", ("passed",)))
+        times = (start, start + a, start + b, start + c, start + d, end)
         passed = Passed(test.nodeid, worker, number, case or test.case, times, (setup, call, teardown), test.retried)
         return (_with_debugger(passed, test.debugged),) if test.debugged else (passed,)
 

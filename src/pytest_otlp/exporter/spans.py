@@ -13,7 +13,6 @@ from pytest_otlp.events import (
     PHASES,
     PLAIN_FIELDS,
     AppSpan,
-    Case,
     CollectFailed,
     CollectionFinished,
     CollectSkipped,
@@ -33,6 +32,7 @@ from pytest_otlp.exporter.records import AttributeValue, Link, SharedSpan, Span,
 from pytest_otlp.exporter.run import Attempt, Final, Passed, RunningTest, SessionClosed
 from pytest_otlp.exporter.trace import SHORTEST, SPAN_ID_BYTES, Trace, phase_id, rounded, span_id, test_id
 from pytest_otlp.exporter.workers import WorkerOver
+from pytest_otlp.nodeids import suite_of
 
 _PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in PHASES)
 _FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
@@ -195,25 +195,37 @@ def _collect_skipped(trace: Trace, skipped: CollectSkipped) -> Span:
     return trace.span(own_id, parent_id, skipped.nodeid, (skipped.start, skipped.end), attributes)
 
 
-def _passed(trace: Trace, passed: Passed) -> list[Span | SharedSpan]:
+def _passed(trace: Trace, passed: Passed) -> list[SharedSpan]:
     """The same as `_attempt` for most of all tests."""
     number = ids.test_span_id(trace.session.run_id, passed.worker, passed.nodeid, passed.number)
     own_id = number.to_bytes(SPAN_ID_BYTES, "big")
+    trace_id, state = trace.trace_id, trace.session.trace_state
     a, b, c, d, e, f = passed.times
-    times = rounded(a, b), rounded(c, d), rounded(e, f)
-    end = max(times[0][1], times[1][1], times[2][1])
-    state = trace.session.trace_state
-    below = [
-        SharedSpan(
-            _common_phase(when, "passed", state),
-            trace.trace_id,
-            (number | last).to_bytes(SPAN_ID_BYTES, "big"),
-            own_id,
-            *phase,
-        )
-        for when, last, phase in zip(PHASES, _PHASE_NUMBERS, times, strict=True)
+    start, setup_end = rounded(a, b)
+    call_start, call_end = rounded(c, d)
+    teardown_start, end = rounded(e, f)
+    setup, call, teardown = _common_phases(state)
+    setup_id, call_id, teardown_id = [(number | last).to_bytes(SPAN_ID_BYTES, "big") for last in _PHASE_NUMBERS]
+    common = _common_test(passed.number, passed.worker, passed.flaky, _alike_in(passed), state)
+    test_end = max(setup_end, call_end, end)
+    return [
+        SharedSpan(common, trace_id, own_id, trace.root_id, start, test_end, passed.nodeid, _own_attributes(passed)),
+        SharedSpan(setup, trace_id, setup_id, own_id, start, setup_end),
+        SharedSpan(call, trace_id, call_id, own_id, call_start, call_end),
+        SharedSpan(teardown, trace_id, teardown_id, own_id, teardown_start, end),
     ]
-    return [trace.span(own_id, trace.root_id, passed.nodeid, (a, end), _attributes(passed)), *below]
+
+
+@lru_cache(maxsize=256)
+def _common_test(number: int, worker: str, flaky: bool, case: Sequence[Any], trace_state: str) -> Span:
+    """What the tests of a suite have in common that passed."""
+    attributes = _common_attributes("passed", number, worker, flaky, *case)
+    return Span(b"", b"", b"", "", 0, 0, attributes, trace_state=trace_state)
+
+
+@lru_cache(maxsize=64)
+def _common_phases(trace_state: str) -> Sequence[Span]:
+    return [_common_phase(when, "passed", trace_state) for when in PHASES]
 
 
 @lru_cache(maxsize=64)
@@ -269,38 +281,62 @@ def _attempt_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
 
 def _attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
     """Those that every attempt has."""
-    attributes: dict[str, AttributeValue] = {
-        semconv.CASE_NAME: attempt.nodeid,
-        semconv.CASE_RESULT_STATUS: semconv.RESULT_STATUS.get(attempt.outcome, "pass"),
-        semconv.OUTCOME: attempt.outcome,
-        semconv.ATTEMPT: attempt.number,
-        semconv.DURATION: attempt.duration,
-    }
-    if attempt.case is not None:
-        _describe(attributes, attempt.case)
-    else:
-        attributes[semconv.SUITE_NAME] = attempt.nodeid.split("[", 1)[0].rpartition("::")[0]
-    if attempt.worker:
-        attributes[semconv.WORKER] = attempt.worker
-    if attempt.flaky:
-        attributes[semconv.FLAKY] = True
-    return attributes
+    alike = _alike_in(attempt)
+    common = _common_attributes(attempt.outcome, attempt.number, attempt.worker, attempt.flaky, *alike)
+    return {**_own_attributes(attempt), **common}
 
 
-def _describe(attributes: dict[str, AttributeValue], case: Case) -> None:
-    attributes[semconv.SUITE_NAME] = case.suite
-    attributes[semconv.CODE_FILE_PATH] = case.path
+def _own_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
+    """Those in which it differs from the other tests of its suite."""
+    attributes: dict[str, AttributeValue] = {semconv.CASE_NAME: attempt.nodeid, semconv.DURATION: attempt.duration}
+    case = attempt.case
+    if case is None:
+        return attributes
     attributes[semconv.CODE_FUNCTION_NAME] = case.function
     if case.line:
         attributes[semconv.CODE_LINE_NUMBER] = case.line
     if case.description:
         attributes[semconv.DESCRIPTION] = case.description
-    if case.markers:
-        attributes[semconv.MARKERS] = case.markers
     for name, value in case.parameters:
         attributes[semconv.PARAMETERS + name] = value
-    if case.group:
-        attributes[semconv.XDIST_GROUP] = case.group
+    return attributes
+
+
+def _alike_in(attempt: Attempt | Passed) -> tuple[str, str | None, Sequence[str], str]:
+    """What is known of the test itself in which those of a suite are alike: suite, path, markers, group."""
+    case = attempt.case
+    if case is None:
+        return suite_of(attempt.nodeid), None, (), ""
+    return case.suite, case.path, case.markers, case.group
+
+
+def _common_attributes(
+    outcome: str,
+    number: int,
+    worker: str,
+    flaky: bool,
+    suite: str,
+    path: str | None,
+    markers: Sequence[str],
+    group: str,
+) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        semconv.CASE_RESULT_STATUS: semconv.RESULT_STATUS.get(outcome, "pass"),
+        semconv.OUTCOME: outcome,
+        semconv.ATTEMPT: number,
+        semconv.SUITE_NAME: suite,
+    }
+    if path is not None:
+        attributes[semconv.CODE_FILE_PATH] = path
+    if markers:
+        attributes[semconv.MARKERS] = markers
+    if group:
+        attributes[semconv.XDIST_GROUP] = group
+    if worker:
+        attributes[semconv.WORKER] = worker
+    if flaky:
+        attributes[semconv.FLAKY] = True
+    return attributes
 
 
 def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) -> None:
@@ -420,7 +456,7 @@ _STEP_NAMES = {"feature": semconv.BDD_FEATURE, "scenario": semconv.BDD_SCENARIO}
 
 
 def _debugger(trace: Trace, debugged: Debugged, parent_id: bytes = b"") -> Span:
-    own_id = span_id(trace.session, "debugger", str(debugged.start))
+    own_id = span_id(trace.session, "debugger", str(debugged.key), str(debugged.start))
     attributes: dict[str, AttributeValue] = {semconv.DEBUGGER: debugged.debugger}
     times = (debugged.start, debugged.end)
     return trace.span(own_id, parent_id or trace.root_id, "debugger", times, attributes)

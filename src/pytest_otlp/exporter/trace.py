@@ -8,20 +8,22 @@ from typing import NamedTuple
 from pytest_otlp import ids, traces
 from pytest_otlp.events import SessionStarted, TracesSplit
 from pytest_otlp.exporter.records import Attributes, Link, Span, SpanEvent
+from pytest_otlp.nodeids import file_of
 from pytest_otlp.traces import Plan
 
 SHORTEST = 1_024
 """ns: Jaeger flags shorter spans, and its page can show no less."""
-_GRAIN = -SHORTEST
-"""Times are given to about 1 us: what is below is noise of reading the clock, and would be a tenth of all bytes."""
+_GRAIN = 10
+"""Bits: times are given to 1,024 ns: what is below is noise of reading the clock, and would be a tenth of all bytes."""
 SPAN_ID_BYTES = 8
 _TRACE_ID_BYTES = 16
 
 
 def rounded(start: int, end: int) -> tuple[int, int]:
     """A span's times as they are sent."""
-    start &= _GRAIN
-    return start, max(end & _GRAIN, start + SHORTEST)
+    start = start >> _GRAIN << _GRAIN
+    end = end >> _GRAIN << _GRAIN
+    return start, end if end > start else start + SHORTEST
 
 
 class Trace(NamedTuple):
@@ -50,7 +52,7 @@ class Trace(NamedTuple):
             return self
         if self.plan.per == "test":
             return self._beside(self.plan.key_of(worker, nodeid, attempt), b"")
-        path = traces.file_of(nodeid)
+        path = file_of(nodeid)
         return self.of_file(path, self.plan.part_of(path, nodeid))
 
     def of_file(self, path: str, part: int) -> Trace:
