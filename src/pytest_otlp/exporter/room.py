@@ -1,6 +1,6 @@
 """How much a trace holds below its tests' phases: what is beyond that is counted instead of told.
 
-How many tests a trace has is decided before they run. Their fixtures, subtests and steps can only be counted as they come.
+How many tests a trace has is decided before they run. Their fixtures, subtests and steps are known as they come.
 """
 
 from __future__ import annotations
