@@ -123,6 +123,7 @@ class Beside:
         runner = self._prepared(row)
         run = runner(row.files, *self._args(row, mode), env=self._environment(row), ini=row.ini)
         print(mode, run.stdout, sep="\n")
+        assert run.stdout.count("otlp: ") == len(run.our_lines), "one of our lines stands within one of theirs"
         told = _told(row, run, runner, spread=spread)
         for name, expected in self._without[spread]._asdict().items():
             assert getattr(told, name) == expected, name

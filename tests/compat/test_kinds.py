@@ -285,6 +285,7 @@ DYNAMIC = {
 
 def check_dynamic(run: Run) -> None:
     assert run.test("test_last").attributes["pytest.description"] == "Added by hand."
+    assert run.root.attributes["pytest.tests.collected"] == len(run.tests)
 
 
 YAML = {
