@@ -125,6 +125,7 @@ lock: | $(BIN)/python ## Pin the development dependencies anew
 	$(PIP) install 'uv>=0.9'
 	$(LOCK) --group dev --universal --python-version 3.10 --upgrade --output-file requirements/dev.lock
 	$(LOCK) --group test --universal --python-version 3.10 --upgrade --resolution lowest-direct --output-file requirements/lowest.lock
+	$(LOCK) --group test --group beside --universal --python-version 3.10 --upgrade --resolution lowest-direct --output-file requirements/lowest-beside.lock
 
 clean: ## Remove what was built, the virtual environment included
 	rm -rf viewer/node_modules src/pytest_otlp/viewer/page

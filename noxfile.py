@@ -24,6 +24,13 @@ def lowest(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
 
 
+@nox.session(python="3.10")
+def lowest_beside(session: nox.Session) -> None:
+    """Run the table of kinds of tests and of plugins with pytest 8.0 and the lowest versions of these plugins."""
+    session.install("-r", "requirements/lowest-beside.lock", ".")
+    session.run("python", "-m", "pytest", "tests/compat", *session.posargs)
+
+
 @nox.session(python="3.13")
 def pytest_main(session: nox.Session) -> None:
     """Run the tests with pytest's main branch."""

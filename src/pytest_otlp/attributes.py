@@ -37,7 +37,8 @@ class AttributesAsked:
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # noqa: BLE001  the hook is a user's
             attributes, defect = (), f"{HOOK} failed for {item.nodeid} ({qualified_name(type(error))})"
         if attributes or defect:
-            watch.extra = (watch.extra or PhaseExtra())._replace(attributes=attributes, defect=defect)
+            extra = watch.extra or PhaseExtra()
+            watch.extra = extra._replace(attributes=(*extra.attributes, *attributes), defect=defect)
         return report
 
     def _asked(self, item: pytest.Item, report: pytest.TestReport) -> tuple[tuple[str, Any], ...]:

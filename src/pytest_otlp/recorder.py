@@ -83,7 +83,7 @@ class _Attempt:
     awaited = False
     """The start of that one was not announced yet."""
     told = False
-    """More is known of it than the times of its phases."""
+    """More is known of it than the times of its phases: a report that has only these may be of the next attempt."""
     subtests: Sequence[Subtest] = ()
     """Of the phase that runs."""
 
@@ -218,7 +218,7 @@ class Recorder:
         if attempt is None or observer is None or report.location is not observer.place.location:
             return False
         watch = observer.watches[report.when]
-        if watch.extra is not None:
+        if watch.extra is not None or attempt.told:
             return False
         attempt.number = observer.place.attempt
         return self._taken(attempt, "", report, watch.start, watch.end)
@@ -230,6 +230,8 @@ class Recorder:
         if extra or report.when not in PHASES:
             return False
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
+        if attempt.told:
+            return False
         start, end, number = times.split()
         attempt.number = int(number)
         if case:
@@ -244,7 +246,7 @@ class Recorder:
     def _taken(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> bool:
         plain = attempt.plain
         when = report.when
-        if attempt.told or attempt.rows or when != PHASES[len(plain)]:
+        if attempt.rows or when != PHASES[len(plain)]:
             return False
         plain.append((start, end, report.duration))
         if when == "teardown":

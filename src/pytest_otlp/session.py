@@ -167,11 +167,19 @@ class Session:
                 self._journal.path.unlink(missing_ok=True)
                 return
             self._exporter = self._start_exporter()
-        line = self._delivered()
-        reporter = self._config.pluginmanager.getplugin("terminalreporter")
-        if reporter is not None and line:
+        if line := self._delivered():
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        """After all that is pytest's. Without its terminal plugin (`-p no:terminal`), nobody wants to read anything."""
+        plugins = self._config.pluginmanager
+        reporter = plugins.getplugin("terminalreporter")
+        if reporter is not None:
             reporter.ensure_newline()
             reporter.write_line(line)
+        elif not plugins.is_blocked("terminal"):
+            # Another one took its place: that of pytest-rich (0.3), which has no such methods.
+            print(line)  # noqa: T201  see above
 
     def _delivered(self) -> str:
         """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""

@@ -336,6 +336,10 @@ def observe(
         shortest = 0 if settings.detail == "fixtures" else LONG_FIXTURE
         observer.fixture_observer = FixtureObserver(config, observer.fixtures, now, shortest)
         register(observer.fixture_observer, "otlp-fixtures")
+    if settings.detail == "fixtures":
+        from pytest_otlp.cached import CachedFixtures  # noqa: PLC0415  only where all is told
+
+        register(CachedFixtures(observer), "otlp-cached")
     if settings.logs:
         from pytest_otlp.logged import observe_logs  # noqa: PLC0415  only where they are sent
 

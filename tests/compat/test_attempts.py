@@ -94,7 +94,7 @@ ROWS = [
         ("--reruns=2", "--only-rerun=AssertionError"),
         needs=("pytest_rerunfailures",),
         plugins=("rerunfailures",),
-        modes=("alone", "n0"),
+        dist="loadfile",
         check=check_reruns,
         in_order=False,
     ),

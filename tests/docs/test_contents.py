@@ -38,7 +38,11 @@ NOT_SEEN = {
         "pytest.rootdir",
         "pytest.split.group",
         "pytest.split.splits",
+        # Of more than a trace has room for, here and on the test; tests/plugin/test_subtests.py has that.
+        "pytest.spans.dropped",
     },
+    # The second with more detail; tests/plugin/test_fixtures.py has it.
+    "Test": {"pytest.spans.dropped", "pytest.fixtures.cached"},
     # Needs somebody who types; tests/plugin/test_debugger.py does.
     "Debugger": {"pytest.debugger"},
 }

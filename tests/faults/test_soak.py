@@ -6,12 +6,13 @@ import random
 import re
 import sys
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from faults.scene import SOAK, Live, Scene, _line_in, exporter_of, free_port, passing
 from support import traces
@@ -22,7 +23,7 @@ from support.runs import PytestProcess, Runner
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
-A_FILE = 500
+A_FILE = 250
 """Tests."""
 MB = 1024 * 1024
 LONGEST = 900.0
@@ -112,6 +113,16 @@ class Flighty:
     def spans(self) -> list[ReceivedSpan]:
         return [span for server in self.servers for span in server.spans()]
 
+    def sizes(self) -> Mapping[bytes, Mapping[bytes, int]]:
+        """Of every span in bytes, by the ids of its trace and its own."""
+        found: defaultdict[bytes, dict[bytes, int]] = defaultdict(dict)
+        requests = [request for server in self.servers for request in server.requests]
+        for request in (request for request in requests if request.signal == "traces"):
+            for resource in ExportTraceServiceRequest.FromString(request.body).resource_spans:
+                for span in (span for scope in resource.scope_spans for span in scope.spans):
+                    found[span.trace_id][span.span_id] = span.ByteSize()
+        return found
+
 
 LAST = """
 import pathlib, time
@@ -172,10 +183,14 @@ def test_12_a_server_that_goes_away_at_random(scene: Scene, tests: int) -> None:
         (live.folder / "go").touch()
         code, out = ended(live.process)
         exporters.join()
-        spans = flighty.spans()
+        spans, sizes = flighty.spans(), flighty.sizes().values()
+    longest, largest = max(map(len, sizes)), max(sum(trace.values()) for trace in sizes) / MB
     figures = {
         "tests": tests,
         "spans": len(spans),
+        "traces": len(sizes),
+        "largest trace, spans": longest,
+        "largest trace, MB": round(largest, 1),
         "troubles": dict(flighty.troubles),
         "pytest without, MB": round(without / MB, 1),
         "pytest, MB": round(pytests.most / MB, 1),
@@ -191,5 +206,8 @@ def test_12_a_server_that_goes_away_at_random(scene: Scene, tests: int) -> None:
     arrived = {span.span_id: span for span in spans}
     assert len(arrived) == line.produced
     assert len(traces.tests_of(arrived.values())) == tests + 1
+    # What backends store and show of one trace.
+    assert longest <= 20_000, figures
+    assert largest <= 4, figures
     assert pytests.most - without < 10 * MB, figures
     assert exporters.most < 200 * MB, figures

@@ -49,12 +49,20 @@ SUITE = """
     @pytest.mark.xfail(reason="known")
     def test_expected():
         raise ValueError("as known")
+
+    def test_compares():
+        assert 1j == 2j
+"""
+CONFTEST = """
+    def pytest_assertrepr_compare(op, left, right):
+        if isinstance(left, complex):
+            return ["prices differ:", f"{left} is not {right}"]
 """
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return Runner(tmp_path_factory.mktemp("failing"))(SUITE)
+    return Runner(tmp_path_factory.mktemp("failing"))({"conftest.py": CONFTEST, "test_it.py": SUITE})
 
 
 @pytest.mark.parametrize(
@@ -65,6 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         ("test_inner_class", "test_it.test_inner_class.<locals>.Local", "here"),
         ("test_unprintable", "test_it.Unprintable", "<unprintable Unprintable object>"),
         ("test_lines", "ValueError", "first\nsecond"),
+        ("test_compares", "AssertionError", "assert prices differ:\n  1j is not 2j"),
         ("test_strict", "XPASS(strict)", "[XPASS(strict)] must fail"),
     ],
 )
@@ -80,7 +89,9 @@ def test_type_and_message(run: Run, test: str, kind: str, message: str) -> None:
     assert span.events == []
 
 
-@pytest.mark.parametrize("test", ["test_chained", "test_asserts", "test_inner_class", "test_lines", "test_strict"])
+@pytest.mark.parametrize(
+    "test", ["test_chained", "test_asserts", "test_compares", "test_inner_class", "test_lines", "test_strict"]
+)
 def test_the_stack_trace_is_what_pytest_prints(run: Run, test: str) -> None:
     (event,) = run.phase(test, "call").events
     assert event.attributes["exception.stacktrace"] in run.stdout

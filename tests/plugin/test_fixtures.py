@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from support.received import ReceivedSpan
 from support.runs import Run, Runner
 
@@ -92,6 +94,37 @@ pytest success
         "code.file.path": "test_it.py",
         "code.line.number": 11,
     }
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_those_of_earlier_tests_are_counted(run_pytest: Runner, args: list[str]) -> None:
+    """Beside what others tell of a test."""
+    if args:
+        pytest.importorskip("xdist")
+    conftest = "def pytest_otel_test_attributes(item, report): return {'team': 'shop'}"
+    suite = (
+        SLOW
+        + """
+    @pytest.fixture
+    def broken(tables): raise LookupError("no shop")
+
+    def test_c(request): request.getfixturevalue("database")
+    def test_d(broken, tables): pass
+    def test_e(tables): pass
+    """
+    )
+    run = run_pytest({"conftest.py": conftest, "test_it.py": suite}, "--otel-detail=fixtures", *args)
+    told = {span.name.partition("::")[2]: span.attributes.get("pytest.fixtures.cached") for span in run.tests}
+    # test_c does not say beforehand what it asks for, test_d never gets its fixtures.
+    assert told == {
+        "test_a": None,
+        "test_b[a]": 2,
+        "test_b[b]": 2,
+        "test_c": None,
+        "test_d": None,
+        "test_e": 2,
+    }
+    assert {span.attributes["team"] for span in run.tests} == {"shop"}
 
 
 def test_without_anything_below_the_tests(run_pytest: Runner) -> None:

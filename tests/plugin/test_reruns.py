@@ -58,6 +58,46 @@ def test_rerunfailures(run_pytest: Runner, args: list[str]) -> None:
     assert run.root.attributes["pytest.tests.rerun"] == 5
 
 
+UP_TO_A_RERUN = {
+    "conftest.py": """
+        import pytest
+        from _pytest.runner import runtestprotocol
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):
+            ihook, again = item.ihook, True
+            while again:
+                ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+                again = False
+                for report in runtestprotocol(item, nextitem=nextitem, log=False):
+                    if report.failed:
+                        report.outcome, again = "rerun", True
+                    ihook.pytest_runtest_logreport(report=report)
+                    if again:
+                        break
+                ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+    """,
+    "test_it.py": """
+        tried = []
+
+        def test_flaky():
+            tried.append(1)
+            assert len(tried) > 2
+    """,
+}
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_an_attempt_whose_teardown_is_not_reported(run_pytest: Runner, args: list[str]) -> None:
+    """As pytest-rerunfailures has it up to 16.1: the next report is the setup of the next attempt."""
+    if args:
+        pytest.importorskip("xdist")
+    run = run_pytest(UP_TO_A_RERUN, *args)
+    numbers = [(span.attributes["pytest.attempt"], span.attributes["pytest.outcome"]) for span in run.tests]
+    assert numbers == [(1, "rerun"), (2, "rerun"), (3, "passed")]
+
+
 FLAKY = """
     import pytest
     from flaky import flaky

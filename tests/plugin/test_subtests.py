@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_otlp.exporter.room import MOST_DETAILS
 from support.runs import Runner
+from support.traces import ERROR
 
 pytestmark = pytest.mark.skipif(pytest.version_tuple < (9,), reason="subtests came with pytest 9")
 
@@ -83,6 +85,26 @@ def test_subtests_of_a_worker(run_pytest: Runner) -> None:
     # xdist sends the parameters as their reprs.
     tree = run_pytest(NEW, "-n1", junit=False).tree("pytest.reason", by_name=True)
     assert tree.replace("'0'", "0").replace("'1'", "1").replace("'2'", "2").replace("'3'", "3") == NEW_TREE
+
+
+def test_more_than_a_trace_has_room_for(run_pytest: Runner) -> None:
+    suite = """
+        def test_many(subtests):
+            for number in range({most} + 3):
+                with subtests.test(number=number):
+                    assert number < {most} + 2
+
+        def test_next(subtests):
+            with subtests.test():
+                pass
+    """
+    run = run_pytest(suite.format(most=MOST_DETAILS), junit=False)
+    assert run.summary == {"failed": 2, "passed": 1}
+    told = [span for span in run.spans if span.name.startswith("subtest")]
+    assert len(told) == MOST_DETAILS + 1
+    assert [span.name for span in told if span.status == ERROR] == [f"subtest number={MOST_DETAILS + 2}"]
+    dropped = {span.name: span.attributes.get("pytest.spans.dropped") for span in [run.root, *run.tests]}
+    assert dropped == {"pytest": 3, "test_it.py::test_many": 2, "test_it.py::test_next": 1}
 
 
 def test_subtests_without_phases(run_pytest: Runner) -> None:

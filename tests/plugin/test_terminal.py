@@ -38,6 +38,25 @@ def test_our_lines(run_pytest: Runner, args: list[str], header: bool, summary: b
     assert not summary or run.stdout.splitlines()[-1] == run.our_lines[-1]
 
 
+def test_another_reporter_in_the_place_of_pytests(run_pytest: Runner) -> None:
+    """As pytest-rich puts one there on a terminal."""
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(trylast=True)
+        def pytest_configure(config):
+            config.pluginmanager.unregister(name="terminalreporter")
+            config.pluginmanager.register(Reporter(), "another")
+
+        class Reporter:
+            def pytest_sessionfinish(self): print("theirs")
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": SUITE})
+    theirs, ours = run.stdout.splitlines()
+    assert theirs == "theirs"
+    assert ours.startswith(f"otlp: 2 tests, {len(run.spans)} spans delivered to ")
+
+
 OUTCOMES = """
     import warnings
     import pytest

@@ -35,9 +35,10 @@ from pytest_otlp.events import (
     WorkerStarted,
 )
 from pytest_otlp.exporter.files import AttemptOver, FileFinished, Files
+from pytest_otlp.exporter.room import Room
 from pytest_otlp.exporter.trace import SHORTEST
 from pytest_otlp.exporter.workers import WorkerOver, Workers
-from pytest_otlp.traces import Plan
+from pytest_otlp.traces import WHOLE, Plan
 
 _BY_GRAVITY = ("crashed", "failed", "error", "rerun", "xpassed", "xfailed", "skipped", "passed")
 """What a test is called whose phases were counted differently: the first of these among them."""
@@ -61,6 +62,8 @@ class Attempt(NamedTuple):
     failed_phase: str
     flaky: bool
     debugged: tuple[Debugged, ...] = ()
+    left_out: int = 0
+    """Fixtures, subtests and steps of the phases that its trace has no room for."""
 
     @property
     def duration(self) -> float:
@@ -84,6 +87,10 @@ class Passed(NamedTuple):
     @property
     def debugged(self) -> tuple[Debugged, ...]:
         return ()
+
+    @property
+    def left_out(self) -> int:
+        return 0
 
     @property
     def outcome(self) -> str:
@@ -144,6 +151,8 @@ class SessionClosed(NamedTuple):
     warnings: int
     warned: tuple[RunWarned, ...] = ()
     deselected_by: tuple[tuple[str, int], ...] = ()
+    left_out: int = 0
+    """Of all attempts."""
 
 
 Final: TypeAlias = (
@@ -194,6 +203,7 @@ class Run:
         """None where the run is one trace."""
         self._collections: dict[str, CollectionFinished] = {}
         self._workers = Workers()
+        self._room = Room(WHOLE)
         self._unfinished: dict[str, CollectionFinished] = {}
         self._open: dict[int, _Open] = {}
         self._latest = 0
@@ -254,7 +264,8 @@ class Run:
         return self._collecting(event)
 
     def _split(self, event: TracesSplit) -> Iterable[Final]:
-        self.files = Files(Plan(event.per, event.tests))
+        plan = Plan(event.per, event.tests)
+        self.files, self._room = Files(plan), Room(plan)
         return ()
 
     def _collection_finished(self, event: CollectionFinished) -> Iterable[Final]:
@@ -363,12 +374,13 @@ class Run:
         if self.files is not None:
             categories = [*_categories(test.phases), *(["failed"] if outcome == "crashed" else ())]
             self.files.end(AttemptOver(test.nodeid, test.worker, test.number, start, end, outcome, categories))
+        phases, left_out = self._fitting(test)
         return Attempt(
             nodeid=test.nodeid,
             worker=test.worker,
             number=test.number,
             case=test.case,
-            phases=tuple(test.phases),
+            phases=phases,
             start=start,
             end=end,
             outcome=outcome,
@@ -376,7 +388,14 @@ class Run:
             failed_phase=failed_phase,
             flaky=test.retried and outcome == "passed",
             debugged=test.debugged,
+            left_out=left_out,
         )
+
+    def _fitting(self, test: _Open) -> tuple[tuple[Phase, ...], int]:
+        """The phases with what is told of them, and how much is left out."""
+        if self.session is None or self.session.detail == "tests":
+            return tuple(test.phases), 0
+        return self._room.fit(test.worker, test.nodeid, test.number, test.phases)
 
     def _crashed(self, event: TestCrashed) -> Iterable[Final]:
         test = self._open.pop(event.key, None)
@@ -448,6 +467,7 @@ class Run:
             warnings=warnings,
             warned=tuple(self._warnings),
             deselected_by=most.deselected_by if most else (),
+            left_out=self._room.left_out,
         )
         return [*interrupted, *self._unfinished.values(), *files, *workers, closed]
 

@@ -117,6 +117,8 @@ def _root(trace: Trace, closed: SessionClosed) -> Span:
             attributes[semconv.DESELECTED + who] = number
     if closed.exit_code is not None:
         attributes[semconv.EXIT_CODE] = closed.exit_code
+    if closed.left_out:
+        attributes[semconv.SPANS_DROPPED] = closed.left_out
     if session.workers:
         attributes[semconv.XDIST_WORKERS] = session.workers
     if closed.failure is not None:
@@ -275,7 +277,7 @@ def _attempt_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
     if attempt.failure is not None and attempt.failure.type:
         attributes[semconv.ERROR_TYPE] = attempt.failure.type
     _add_said(attributes, attempt.phases)
-    _add_numbers(attributes, attempt.phases)
+    _add_numbers(attributes, attempt)
     return attributes
 
 
@@ -353,16 +355,18 @@ def _add_said(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) ->
             attributes[semconv.OUTPUT + stream] = text
 
 
-def _add_numbers(attributes: dict[str, AttributeValue], phases: Iterable[Phase]) -> None:
+def _add_numbers(attributes: dict[str, AttributeValue], attempt: Attempt | Passed) -> None:
     """Of what the phases told, where there is any."""
     warnings = dropped = 0
-    for phase in phases:
+    for phase in attempt.phases:
         warnings += len(phase.warnings)
         dropped += phase.logs_dropped
     if warnings:
         attributes[semconv.WARNINGS] = warnings
     if dropped:
         attributes[semconv.LOGS_DROPPED] = dropped
+    if attempt.left_out:
+        attributes[semconv.SPANS_DROPPED] = attempt.left_out
 
 
 def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> SharedSpan:
