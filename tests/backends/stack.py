@@ -58,6 +58,11 @@ class Tempo:
         sets = [found for trace in self.search(query) for found in trace.get("spanSets", ())]
         return [span for found in sets for span in found["spans"]]
 
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """Return the spans of a trace."""
+        resources = get_json(f"{self.url}/api/v2/traces/{trace_id}")["trace"]["resourceSpans"]
+        return [span for resource in resources for scope in resource["scopeSpans"] for span in scope["spans"]]
+
     def metrics(self, query: str, *, instant: bool) -> list[dict[str, Any]]:
         """Return the series of a TraceQL metrics query."""
         path = "query" if instant else "query_range"
@@ -219,8 +224,9 @@ class Stack:
         with ExitStack() as exit_stack:
             exit_stack.enter_context(self.webhook.running())
             for program in programs:
-                exit_stack.callback(program.stop)
                 program.launch()
+                # Tempo takes longer to end than anyone waits, and what they hold is of no use any more.
+                exit_stack.callback(program.kill)
             for program in programs:
                 program.wait()
             yield
