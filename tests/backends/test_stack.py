@@ -20,7 +20,7 @@ import pytest
 
 from backends.dashboards import DASHBOARDS, PANELS, Query, beside_a_span, dashboard
 from backends.jaeger import Trace
-from backends.programs import get_json, wait_for
+from backends.programs import get_json, post_json, wait_for
 from backends.project import Project, Run, finish
 from backends.sample import FOR_DASHBOARDS, HELD, MUCH_TEXT
 from backends.stack import Stack
@@ -333,7 +333,7 @@ def test_a_failing_test_raises_an_alert_and_a_passing_one_does_not(stack: Stack,
         project.write(suite)
         run = finish(start(project, stack))
     over = time.time()
-    (alert, *_) = wait_for("an alert", lambda: stack.webhook.firing(red.service), 30)
+    (alert, *_) = wait_for("an alert", lambda: stack.webhook.told("firing", red.service), 30)
     print(f"told {alert['received'] - over:.1f} s after the end of the run")
     assert alert["labels"]["alertname"] == "PytestTestFailed", run.output
     assert alert["annotations"]["summary"] == f"test_shop.py::test_fails failed in {red.service} on main"
@@ -342,8 +342,41 @@ def test_a_failing_test_raises_an_alert_and_a_passing_one_does_not(stack: Stack,
     # The plugin's metrics see it too, and are not told of: Alertmanager knows that it is the same.
     metrics = f'ALERTS{{alertname="PytestSuiteFailed", service_name="{red.service}", alertstate="firing"}}'
     wait_for("the alert on metrics", lambda: stack.prometheus.query(metrics))
-    assert {told["labels"]["alertname"] for told in stack.webhook.firing(red.service)} == {"PytestTestFailed"}
+    assert {told["labels"]["alertname"] for told in stack.webhook.told("firing", red.service)} == {"PytestTestFailed"}
     # The passing run was over before the failing one began.
     ended(stack, green)
-    assert stack.webhook.firing(green.service) == []
+    assert stack.webhook.told("firing", green.service) == []
     assert stack.prometheus.query(f'ALERTS{{service_name="{green.service}"}}') == []
+
+
+@pytest.mark.parametrize(
+    ("told", "silenced"),
+    [
+        (("PytestTestFailed", "failed", "spans"), ("PytestSuiteFailed", "failed", "metrics")),
+        (("PytestRunStuck", "stuck", "metrics"), ("PytestRunSilent", "stuck", "spans")),
+        (("PytestRunDied", "died", "metrics"), ("PytestRunSilent", "stuck", "spans")),
+    ],
+    ids=lambda alert: alert[0],
+)
+def test_one_thing_is_told_once(stack: Stack, told: tuple[str, ...], silenced: tuple[str, ...]) -> None:
+    service = f"shop-{uuid.uuid4().hex[:8]}"
+    run = {"service_name": service, "vcs_ref_head_name": "main", "pytest_run_id": service}
+    names = ("alertname", "problem", "signal")
+    alerts = [{"labels": run | dict(zip(names, alert, strict=True))} for alert in (told, silenced)]
+    post_json(f"http://{stack.alertmanager.http}/api/v2/alerts", alerts)
+    expected = {told[0]: "active", silenced[0]: "suppressed"}
+    wait_for("the states of both", lambda: stack.alertmanager.states(service) == expected)
+
+
+def test_an_alert_is_over_and_nothing_was_refused_meanwhile(stack: Stack, sample: Sample) -> None:
+    """The sample was the only flaky run: that series too has ended, and left a metric without a point."""
+    over = wait_for("the end of the alert", lambda: stack.webhook.told("resolved", sample.service), 90)
+    assert {alert["labels"]["alertname"] for alert in over} == {"PytestTestFailed"}
+    wait_for("the end of the flaky series", lambda: not stack.prometheus.query(recent(sample, "flaky")))
+    for kind in ("spans", "metric_points", "log_records"):
+        assert stack.collector.own(f"otelcol_exporter_send_failed_{kind}") == 0, stack.collector.program.log.read_text()
+    assert [alert for alert in stack.webhook.alerts if alert["labels"]["problem"] == "telemetry"] == []
+
+
+def recent(sample: Sample, kind: str) -> str:
+    return f'last_over_time(pytest_spans_{kind}_calls_total{{service_name="{sample.service}"}}[5s])'
