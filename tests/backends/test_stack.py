@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from backends.dashboards import DASHBOARDS, PANELS, Query, beside_a_span, dashboard
 from backends.jaeger import Trace
-from backends.programs import get_json, post_json, wait_for
+from backends.programs import ROOT, find_program, free_address, get_json, post_json, wait_for
 from backends.project import Project, Run, finish
 from backends.sample import FOR_DASHBOARDS, HELD, MUCH_TEXT
 from backends.stack import Stack
@@ -99,6 +100,19 @@ def root_of(run_id: str) -> str:
     """Return the query for the root of a run that is over."""
     root = 'nestedSetParent<0 && span.test.suite.run.status!="in_progress"'
     return f'{{resource.pytest.run.id="{run_id}" && {root}}}'
+
+
+@pytest.mark.parametrize("name", ["tempo", "loki"])
+def test_what_compose_asks_for_its_health_with(stack: Stack, name: str) -> None:
+    """There is no shell in their images: the programs ask themselves, here on another port."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    kind, path, *arguments = compose["services"][name]["healthcheck"]["test"]
+    assert (kind, Path(path).name) == ("CMD", name)
+    healthy = getattr(stack, name).program.health
+    for url, code in ((healthy, 0), (f"http://{free_address()}/ready", 1)):
+        command = [find_program(name), *arguments, f"-health.url={url}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
 
 
 # Dashboards
