@@ -352,7 +352,7 @@ def test_a_failing_test_raises_an_alert_and_a_passing_one_does_not(stack: Stack,
     assert alert["labels"]["alertname"] == "PytestTestFailed", run.output
     assert alert["annotations"]["summary"] == f"test_shop.py::test_fails failed in {red.service} on main"
     run_id = ended(stack, red)
-    assert alert["annotations"]["trace"].endswith(f"/d/pytest-run?var-run={run_id}")
+    assert alert["annotations"]["trace"].endswith(f"/d/pytest-run?var-service={red.service}&var-run={run_id}")
     # The plugin's metrics see it too, and are not told of: Alertmanager knows that it is the same.
     metrics = f'ALERTS{{alertname="PytestSuiteFailed", service_name="{red.service}", alertstate="firing"}}'
     wait_for("the alert on metrics", lambda: stack.prometheus.query(metrics))
