@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from backends.programs import CONFIG
 
+PROVISIONING = CONFIG / "grafana/provisioning"
 DASHBOARDS = sorted((CONFIG / "grafana/dashboards").glob("*.json"))
 
 
@@ -47,3 +50,21 @@ def queries(path: Path) -> Iterator[Query]:
 
 
 PANELS = [query for path in DASHBOARDS for query in queries(path)]
+
+
+def provisioned() -> dict[str, dict[str, Any]]:
+    """Return the data sources by their uid."""
+    found = yaml.safe_load((PROVISIONING / "datasources/stack.yaml").read_text("utf-8"))["datasources"]
+    return {source["uid"]: source for source in found}
+
+
+def beside_a_span(attributes: Mapping[str, str]) -> Iterator[str]:
+    """Yield the queries for metrics that Grafana offers beside a span with these attributes and its resource's."""
+    links = provisioned()["tempo"]["jsonData"]["tracesToMetrics"]
+    tags = [f'{tag["value"]}="{attributes[tag["key"]]}"' for tag in links["tags"] if tag["key"] in attributes]
+    for query in links["queries"]:
+        # `$$` in a file of Grafana is a `$`.
+        text = query["query"].replace("$$", "$").replace("$__tags", ", ".join(tags))
+        for key, value in attributes.items():
+            text = text.replace(f'${{__span.tags["{key}"]}}', value)
+        yield text

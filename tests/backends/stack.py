@@ -19,6 +19,11 @@ from backends.collector import Collector
 from backends.jaeger import Jaeger
 from backends.programs import CONFIG, ROOT, Program, find_program, free_address, free_port, get_json, has_program
 
+SOON_OVER: dict[str, Any] = {
+    "connectors": {f"span_metrics/{name}": {"series_expiration": "20s"} for name in ("failed", "flaky")}
+}
+"""Laid over the Collector's files, where the series of a failed test, and so its alert, lives for 15 min."""
+
 
 def shipped_command(service: str, **paths: str | Path) -> list[str]:
     """Return the arguments that docker-compose.yml gives to a part, with the container's folders replaced."""
@@ -57,6 +62,11 @@ class Tempo:
     def spans(self, query: str) -> list[dict[str, Any]]:
         sets = [found for trace in self.search(query) for found in trace.get("spanSets", ())]
         return [span for found in sets for span in found["spans"]]
+
+    def trace(self, trace_id: str) -> list[dict[str, Any]]:
+        """Return the spans of a trace."""
+        resources = get_json(f"{self.url}/api/v2/traces/{trace_id}")["trace"]["resourceSpans"]
+        return [span for resource in resources for scope in resource["scopeSpans"] for span in scope["spans"]]
 
     def metrics(self, query: str, *, instant: bool) -> list[dict[str, Any]]:
         """Return the series of a TraceQL metrics query."""
@@ -121,19 +131,27 @@ class Prometheus:
 
 
 class Alertmanager:
-    """With a webhook at the receiver that the shipped file leaves to be filled."""
+    """With a webhook at the receiver that the shipped file leaves to be filled, and the interval of a test."""
 
     def __init__(self, folder: Path, webhook: str) -> None:
         self.http = free_address()
         config = yaml.safe_load((CONFIG / "alertmanager.yaml").read_text("utf-8"))
         (team,) = config["receivers"]
         team["webhook_configs"] = [{"url": webhook, "send_resolved": True}]
+        # A minute until it is told that an alert is over.
+        config["route"]["group_interval"] = "5s"
         (folder / "alertmanager.yaml").write_text(yaml.safe_dump(config))
         command = shipped_command("alertmanager", config=folder, data=folder / "data")
         # Alone: no cluster, no port for one.
         command += [f"--web.listen-address={self.http}", "--cluster.listen-address="]
         program = find_program("prometheus-alertmanager")
         self.program = Program(program, command, {}, f"http://{self.http}/-/ready", folder)
+
+    def states(self, service: str) -> dict[str, str]:
+        """Return `active` or `suppressed` by the names of the alerts."""
+        asked = urlencode({"filter": f'service_name="{service}"'})
+        alerts = get_json(f"http://{self.http}/api/v2/alerts?{asked}")
+        return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in alerts}
 
 
 class Webhook:
@@ -156,8 +174,9 @@ class Webhook:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"
 
-    def firing(self, service: str) -> list[dict[str, Any]]:
-        return [a for a in self.alerts if a["status"] == "firing" and a["labels"].get("service_name") == service]
+    def told(self, status: str, service: str) -> list[dict[str, Any]]:
+        """Return the alerts that are `firing`, or `resolved`."""
+        return [a for a in self.alerts if a["status"] == status and a["labels"].get("service_name") == service]
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -192,7 +211,8 @@ class Stack:
         prometheus = {"PROMETHEUS_ENDPOINT": f"http://{self.prometheus.http}"}
         self.jaeger = Jaeger(subfolder(folder, "jaeger"), prometheus, "jaeger-monitor.yaml")
         files = ("collector-all.yaml",)
-        self.collector = Collector(subfolder(folder, "collector"), self.jaeger.http, None, prometheus | others, files)
+        own = subfolder(folder, "collector")
+        self.collector = Collector(own, self.jaeger.http, SOON_OVER, prometheus | others, files)
 
     @property
     def has_tempo(self) -> bool:
@@ -219,8 +239,9 @@ class Stack:
         with ExitStack() as exit_stack:
             exit_stack.enter_context(self.webhook.running())
             for program in programs:
-                exit_stack.callback(program.stop)
                 program.launch()
+                # Tempo takes longer to end than anyone waits, and what they hold is of no use any more.
+                exit_stack.callback(program.kill)
             for program in programs:
                 program.wait()
             yield

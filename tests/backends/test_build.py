@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from backends.programs import ROOT
+from backends.programs import CONFIG, ROOT
 
 BUILD = ROOT / "backends" / "build.py"
+KINDS = ("receivers", "processors", "connectors", "exporters", "extensions")
 PINS: dict[str, Any] = runpy.run_path(str(BUILD))["read_pins"]()
 
 
@@ -39,6 +41,29 @@ def test_the_collector_is_the_release_of_its_builder() -> None:
     pin = PINS["collector"]
     assert f"version: {pin.release}\n" in (pin.folder / "builder.yaml").read_text()
     assert f"v{pin.release}" == pin.version
+
+
+def built_into_the_collector() -> set[tuple[str, str]]:
+    """Kind and name of each component; the names without underscores, as their modules have them."""
+    manifest = yaml.safe_load((PINS["collector"].folder / "builder.yaml").read_text("utf-8"))
+    modules = {kind: [component["gomod"].split()[0] for component in manifest[kind]] for kind in KINDS}
+    return {(kind, path.rpartition("/")[2].removesuffix(kind[:-1])) for kind in KINDS for path in modules[kind]}
+
+
+def used_by_configurations() -> set[tuple[str, str]]:
+    examples = [ROOT / "docs/examples" / name for name in ("existing-collector.yaml", "read-file.yaml")]
+    configurations = [yaml.safe_load(path.read_text("utf-8")) for path in (*CONFIG.glob("collector*.yaml"), *examples)]
+    return {
+        (kind, name.partition("/")[0].replace("_", ""))
+        for configuration in configurations
+        for kind in KINDS
+        for name in configuration.get(kind, ())
+    }
+
+
+def test_the_collector_has_what_the_configurations_use_and_no_more() -> None:
+    for_tests = {("exporters", "file")}
+    assert built_into_the_collector() == used_by_configurations() | for_tests
 
 
 def test_a_build_without_go_says_what_is_missing(tmp_path: Path) -> None:

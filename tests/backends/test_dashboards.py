@@ -6,21 +6,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from backends.dashboards import DASHBOARDS, PANELS, dashboard, queries
+from backends.dashboards import DASHBOARDS, PANELS, PROVISIONING, dashboard, provisioned, queries
 from backends.programs import CONFIG, ROOT
-
-PROVISIONING = CONFIG / "grafana/provisioning"
-
-
-def provisioned() -> list[dict[str, Any]]:
-    found = yaml.safe_load((PROVISIONING / "datasources/stack.yaml").read_text("utf-8"))["datasources"]
-    assert isinstance(found, list)
-    return found
 
 
 def test_the_files_are_what_the_code_makes() -> None:
@@ -38,7 +29,7 @@ def test_the_files_are_what_the_code_makes() -> None:
 def test_a_dashboard_is_whole(path: Path) -> None:
     model = dashboard(path)
     assert [variable["name"] for variable in model["templating"]["list"]][:2] == ["service", "branch"]
-    uids = {source["uid"] for source in provisioned()}
+    uids = provisioned().keys()
     panels = [panel for panel in model["panels"] if panel["type"] != "row"]
     assert panels
     for panel in panels:
@@ -63,7 +54,7 @@ def test_panels_are_found() -> None:
 
 
 def test_data_sources_link_to_each_other() -> None:
-    sources = {source["uid"]: source for source in provisioned()}
+    sources = provisioned()
     tempo, prometheus, loki = (sources[name]["jsonData"] for name in ("tempo", "prometheus", "loki"))
     assert tempo["tracesToLogsV2"]["datasourceUid"] == "loki"
     assert tempo["tracesToMetrics"]["datasourceUid"] == "prometheus"

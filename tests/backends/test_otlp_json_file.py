@@ -10,9 +10,11 @@ import pytest
 from backends.collector import Collector
 from backends.jaeger import Jaeger
 from backends.otlp_json import records_in
-from backends.programs import wait_for
+from backends.programs import ROOT, wait_for
 from backends.project import Project
 from backends.sample import EVERY_OUTCOME, MUCH_TEXT
+
+EXAMPLE = ROOT / "docs/examples/read-file.yaml"
 
 
 def span_ids(path: Path) -> set[str]:
@@ -28,13 +30,11 @@ def test_the_collector_reads_the_file(tmp_path: Path, jaeger: Jaeger, project: P
     ids = span_ids(written)
     assert len(ids) > sum(run.counts.values()), run.output
     overlay = {
-        "receivers": {"otlp_json_file": {"include": [str(written)], "start_at": "beginning"}},
         "exporters": {"file": {"path": str(read), "flush_interval": "100ms"}},
-        "service": {
-            "pipelines": {"traces/file": {"receivers": ["otlp_json_file"], "exporters": ["otlp_http/jaeger", "file"]}}
-        },
+        "service": {"pipelines": {"traces": {"exporters": ["otlp_http/jaeger", "file"]}}},
     }
-    with Collector(tmp_path, jaeger.http, overlay).program.running():
+    collector = Collector(tmp_path, jaeger.http, overlay, {"OTLP_FILE": str(written)}, [str(EXAMPLE)])
+    with collector.program.running():
         wait_for(f"{len(ids)} spans, read by the Collector", lambda: span_ids(read) == ids)
         (trace,) = wait_for("the run in Jaeger", lambda: [t for t in jaeger.search(project.service) if t.roots])
     assert Counter(span.attributes["pytest.outcome"] for span in trace.tests) == run.counts

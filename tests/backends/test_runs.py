@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from backends.collector import Collector
 from backends.jaeger import Jaeger, Trace, run_status
 from backends.otlp_json import records_in
-from backends.programs import wait_for
+from backends.programs import get_json, get_text, wait_for
 from backends.project import Project, Run, finish
 from backends.sample import EVERY_OUTCOME, HELD
 
@@ -69,14 +70,15 @@ def test_a_run_is_in_the_list_while_it_goes_on(
     release = project.folder / "release"
     process = project.start(*endpoint(request, route), RELEASE=str(release))
 
-    title = f"{project.service}: pytest"
+    titles: set[str] = set()
 
     def shown() -> Trace | None:
-        traces = [trace for trace in jaeger.search(project.service) if trace.title == title]
+        traces = jaeger.search(project.service)
+        titles.update(trace.title for trace in traces)
         return next((trace for trace in traces if trace.named("test_shop.py::test_before")), None)
 
     try:
-        during = wait_for("the run by its name, with its first test, while the second goes on", shown)
+        during = wait_for("the run, with its first test, while the second goes on", shown)
         assert process.poll() is None
         assert during.roots == []
         assert len(during.tests) == 1
@@ -87,9 +89,21 @@ def test_a_run_is_in_the_list_while_it_goes_on(
     after = finished_trace(jaeger, project, run)
     assert after.trace_id == during.trace_id
     assert len(after.tests) == 3
-    assert after.title == title
+    assert {*titles, after.title} == {f"{project.service}: pytest"}
     # Jaeger has been read while parents were missing; none of that may be left.
     assert after.warnings == []
+
+
+def test_the_printed_links_open_the_trace(jaeger: Jaeger, project: Project) -> None:
+    project.write(EVERY_OUTCOME)
+    page = f"http://{jaeger.query}/trace/"
+    run = project.run(f"--otel-endpoint=http://{jaeger.http}", f"--otel-trace-url={page}{{trace_id}}")
+    trace = finished_trace(jaeger, project, run)
+    links = re.findall(rf"{re.escape(page)}\w+", run.output)
+    assert links == [f"{page}{trace.trace_id}"] * 2, run.output
+    assert "<html" in get_text(links[0])
+    (shown,) = get_json(links[0].replace("/trace/", "/api/traces/"))["data"]
+    assert len(shown["spans"]) == len(trace.spans)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

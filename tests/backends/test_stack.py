@@ -1,10 +1,11 @@
 """The whole stack, with real runs: what arrives where, what is shown, who is told.
 
-It takes half a minute to start, and is kept for the session: these tests stand in one file, for one worker to run.
+It takes seconds to start, and is kept for the session: these tests stand in one file, for one worker to run.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
-from backends.dashboards import PANELS, Query
+from backends.dashboards import DASHBOARDS, PANELS, Query, beside_a_span, dashboard
 from backends.jaeger import Trace
-from backends.programs import get_json, wait_for
+from backends.programs import ROOT, find_program, free_address, get_json, post_json, wait_for
 from backends.project import Project, Run, finish
-from backends.sample import FOR_DASHBOARDS, HELD
+from backends.sample import FOR_DASHBOARDS, HELD, MUCH_TEXT
 from backends.stack import Stack
 
 MAIN = "vcs.ref.head.name=main,vcs.repository.name=shop,vcs.ref.head.revision=4f1c2d,cicd.pipeline.name=ci"
@@ -34,10 +36,6 @@ NOT_THERE = {
     "tempo_discarded_spans_total",
 }
 """Series that are there only once something has gone wrong; others of that kind begin with 0."""
-
-
-MAY_BE_EMPTY = {"Tests that took, or take, more than 5 s"}
-"""Panels of what the sample has not; their queries are run, and must be without an error."""
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +64,9 @@ def sample(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Sample:
     pushes = f'count_over_time(test_case_result_count_total{{service_name="{project.service}"}}[1m]) > 1'
     try:
         wait_for("two points of a count in Prometheus", lambda: stack.prometheus.query(pushes), 50)
+        if stack.has_tempo:
+            long = f'{{resource.service.name="{project.service}" && name=~".* running"}}'
+            wait_for("a test that runs for 5 s", lambda: stack.tempo.spans(long))
     finally:
         release.touch()
         run = finish(process)
@@ -101,6 +102,19 @@ def root_of(run_id: str) -> str:
     return f'{{resource.pytest.run.id="{run_id}" && {root}}}'
 
 
+@pytest.mark.parametrize("name", ["tempo", "loki"])
+def test_what_compose_asks_for_its_health_with(stack: Stack, name: str) -> None:
+    """There is no shell in their images: the programs ask themselves, here on another port."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
+    kind, path, *arguments = compose["services"][name]["healthcheck"]["test"]
+    assert (kind, Path(path).name) == ("CMD", name)
+    healthy = getattr(stack, name).program.health
+    for url, code in ((healthy, 0), (f"http://{free_address()}/ready", 1)):
+        command = [find_program(name), *arguments, f"-health.url={url}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+
+
 # Dashboards
 
 
@@ -119,16 +133,11 @@ def test_a_panel_has_rows(stack: Stack, sample: Sample, query: Query) -> None:
     expression = query.filled(
         __rate_interval="1m", __range="1h", __interval="5m", service=sample.service, branch=".*", run=sample.run_id
     )
-    if query.panel in MAY_BE_EMPTY:
-        found = rows(stack, query, expression)
-    else:
-        found = wait_for(f"rows of {expression}", lambda: rows(stack, query, expression), 45)
+    found = wait_for(f"rows of {expression}", lambda: rows(stack, query, expression), 45)
     print(f"{query}: {found} rows")
 
 
 def test_the_latest_run_is_the_one_that_is_shown(stack: Stack, sample: Sample) -> None:
-    from backends.dashboards import DASHBOARDS, dashboard
-
     (variable,) = (v for v in dashboard(DASHBOARDS[1])["templating"]["list"] if v["name"] == "run")
     expression = re.fullmatch(r"query_result\((.*)\)", variable["query"]["query"])
     assert expression
@@ -140,6 +149,27 @@ def test_the_latest_run_is_the_one_that_is_shown(stack: Stack, sample: Sample) -
     found = re.search(pattern, text)
     assert found
     assert found[1] == sample.run_id
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_the_variables_offer_what_there_is(stack: Stack, sample: Sample, path: Path) -> None:
+    offered = {}
+    for variable in dashboard(path)["templating"]["list"][:2]:
+        choices = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+        assert choices
+        selector = Query("", "", "prometheus", choices[1], True).filled(service=sample.service)
+        series = stack.prometheus.query(f"last_over_time({selector}[15m])")
+        offered[variable["name"]] = {row["metric"].get(choices[2]) for row in series}
+    assert sample.service in offered["service"]
+    assert offered["branch"] == {"main"}
+
+
+def test_a_span_leads_to_its_metrics(stack: Stack, sample: Sample) -> None:
+    queries = list(beside_a_span({"service.name": sample.service, "pytest.run.id": sample.run_id}))
+    assert queries
+    for query in queries:
+        assert "$" not in query
+        wait_for(f"rows of {query}", partial(stack.prometheus.query_range, query))
 
 
 def test_a_sample_leads_to_its_trace(stack: Stack, sample: Sample) -> None:
@@ -205,6 +235,28 @@ def test_failures_far_apart_are_all_listed_at_once(stack: Stack, project: Projec
     assert run.counts == {"failed": 2, "passed": 1}, run.output
     expression = query.filled(run=ended(stack, project))
     wait_for("both failures", lambda: len(stack.tempo.spans(expression)) == 2, 15)
+
+
+def test_tempo_cuts_neither_a_stack_trace_nor_a_large_trace(stack: Stack, project: Project) -> None:
+    """Its defaults are 2,048 bytes, and 5 MB without a word to the sender."""
+    project.write(MUCH_TEXT)
+    run = finish(start(project, stack))
+    delivered = re.search(r"(\d+) spans delivered", run.output)
+    assert delivered, run.output
+    (found,) = stack.tempo.search(root_of(ended(stack, project)))
+    spans = stack.tempo.trace(found["traceID"])
+    assert len(spans) == int(delivered[1])
+    texts = [
+        value["stringValue"]
+        for span in spans
+        for event in span.get("events", ())
+        for attribute in event["attributes"]
+        for value in [attribute["value"]]
+        if attribute["key"] == "exception.stacktrace"
+    ]
+    assert len(texts) == 100
+    assert all("x" * 30_000 in text for text in texts)
+    assert len(json.dumps(spans)) > 5_000_000
 
 
 def test_failed_tests_are_found_as_the_guides_say(stack: Stack, sample: Sample) -> None:
@@ -295,17 +347,50 @@ def test_a_failing_test_raises_an_alert_and_a_passing_one_does_not(stack: Stack,
         project.write(suite)
         run = finish(start(project, stack))
     over = time.time()
-    (alert, *_) = wait_for("an alert", lambda: stack.webhook.firing(red.service), 30)
+    (alert, *_) = wait_for("an alert", lambda: stack.webhook.told("firing", red.service), 30)
     print(f"told {alert['received'] - over:.1f} s after the end of the run")
     assert alert["labels"]["alertname"] == "PytestTestFailed", run.output
     assert alert["annotations"]["summary"] == f"test_shop.py::test_fails failed in {red.service} on main"
     run_id = ended(stack, red)
-    assert alert["annotations"]["trace"].endswith(f"/d/pytest-run?var-run={run_id}")
+    assert alert["annotations"]["trace"].endswith(f"/d/pytest-run?var-service={red.service}&var-run={run_id}")
     # The plugin's metrics see it too, and are not told of: Alertmanager knows that it is the same.
     metrics = f'ALERTS{{alertname="PytestSuiteFailed", service_name="{red.service}", alertstate="firing"}}'
     wait_for("the alert on metrics", lambda: stack.prometheus.query(metrics))
-    assert {told["labels"]["alertname"] for told in stack.webhook.firing(red.service)} == {"PytestTestFailed"}
+    assert {told["labels"]["alertname"] for told in stack.webhook.told("firing", red.service)} == {"PytestTestFailed"}
     # The passing run was over before the failing one began.
     ended(stack, green)
-    assert stack.webhook.firing(green.service) == []
+    assert stack.webhook.told("firing", green.service) == []
     assert stack.prometheus.query(f'ALERTS{{service_name="{green.service}"}}') == []
+
+
+@pytest.mark.parametrize(
+    ("told", "silenced"),
+    [
+        (("PytestTestFailed", "failed", "spans"), ("PytestSuiteFailed", "failed", "metrics")),
+        (("PytestRunStuck", "stuck", "metrics"), ("PytestRunSilent", "stuck", "spans")),
+        (("PytestRunDied", "died", "metrics"), ("PytestRunSilent", "stuck", "spans")),
+    ],
+    ids=lambda alert: alert[0],
+)
+def test_one_thing_is_told_once(stack: Stack, told: tuple[str, ...], silenced: tuple[str, ...]) -> None:
+    service = f"shop-{uuid.uuid4().hex[:8]}"
+    run = {"service_name": service, "vcs_ref_head_name": "main", "pytest_run_id": service}
+    names = ("alertname", "problem", "signal")
+    alerts = [{"labels": run | dict(zip(names, alert, strict=True))} for alert in (told, silenced)]
+    post_json(f"http://{stack.alertmanager.http}/api/v2/alerts", alerts)
+    expected = {told[0]: "active", silenced[0]: "suppressed"}
+    wait_for("the states of both", lambda: stack.alertmanager.states(service) == expected)
+
+
+def test_an_alert_is_over_and_nothing_was_refused_meanwhile(stack: Stack, sample: Sample) -> None:
+    """The sample was the only flaky run: that series too has ended, and left a metric without a point."""
+    over = wait_for("the end of the alert", lambda: stack.webhook.told("resolved", sample.service), 90)
+    assert {alert["labels"]["alertname"] for alert in over} == {"PytestTestFailed"}
+    wait_for("the end of the flaky series", lambda: not stack.prometheus.query(recent(sample, "flaky")))
+    for kind in ("spans", "metric_points", "log_records"):
+        assert stack.collector.own(f"otelcol_exporter_send_failed_{kind}") == 0, stack.collector.program.log.read_text()
+    assert [alert for alert in stack.webhook.alerts if alert["labels"]["problem"] == "telemetry"] == []
+
+
+def recent(sample: Sample, kind: str) -> str:
+    return f'last_over_time(pytest_spans_{kind}_calls_total{{service_name="{sample.service}"}}[5s])'

@@ -85,6 +85,7 @@ def test_no_code_is_forgotten() -> None:
         ("docs/backends.md", "yaml"),
         ("docs/ci.md", "yaml"),
         ("docs/ci.md", "yaml"),
+        ("docs/ci.md", "yaml"),
         ("docs/telemetry.md", "python"),
         ("docs/telemetry.md", "text"),
     ]

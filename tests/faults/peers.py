@@ -15,10 +15,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,6 +35,7 @@ from faults.scene import free_port, passing  # noqa: E402
 from faults.test_answers import LOUD, http_wait  # noqa: E402
 from faults.test_endings import CTRL_C, TEN_AND_ONE, sixty_one  # noqa: E402
 from faults.test_outcomes import BROKEN, PHASES  # noqa: E402
+from faults.test_plugins import ASYNC, LIBRARIES  # noqa: E402
 from support import environment  # noqa: E402
 from support.certificates import Authority  # noqa: E402
 from support.otlp_server import (  # noqa: E402
@@ -41,10 +43,12 @@ from support.otlp_server import (  # noqa: E402
     Behaviour,
     OtlpServer,
     Reply,
+    Tls,
     accept,
     always,
     failing,
     login_page,
+    only,
     partial_success,
     redirect,
     slow,
@@ -53,7 +57,7 @@ from support.received import ReceivedSpan  # noqa: E402
 
 PAGE = ROOT / "docs" / "faults-peers.json"
 NAMES = ("pytest-opentelemetry", "pytest-otel")
-BESIDE = ("freezegun", "responses", "pytest-rerunfailures")
+BESIDE = ("freezegun", "responses", "pytest-rerunfailures", "pytest-asyncio", "pytest-repeat", "opentelemetry-distro")
 LONGEST = 150.0
 """s that a run may take; one that takes longer is killed and said to hang."""
 SECRET = "hunter2-hunter2"
@@ -104,19 +108,44 @@ def test_shut_down():
     trace.get_tracer_provider().shutdown()
 """
 CAPTURED = """
-import os
-
-BEFORE = dict(os.environ)
+import os, time
+from pathlib import Path
 
 def test_log(caplog):
-    import time
+    # Long enough for an exporter to have been refused.
     time.sleep(6)
     assert caplog.records == []
 
 def test_environment():
-    assert "OTEL_EXPORTER_OTLP_TRACES_INSECURE" not in os.environ
-    assert {name: value for name, value in os.environ.items() if name.startswith(("OTEL", "TRACE"))} == EXPECTED
+    began = Path("/proc/self/environ").read_text().split("\\0")
+    changed = {f"{name}={text}" for name, text in os.environ.items()} ^ set(filter(None, began))
+    assert [line for line in changed if not line.startswith("PYTEST_")] == []
 """
+QUARTERS = """
+import time
+import pytest
+
+@pytest.mark.parametrize("n", range(56))
+def test_n(n): time.sleep(0.25)
+"""
+KINDS = '''
+import unittest
+
+def add(a, b):
+    """
+    >>> add(1, 2)
+    3
+    """
+    return a + b
+
+class TestAdd(unittest.TestCase):
+    def test_add(self): assert add(1, 2) == 3
+
+def test_repeated(): pass
+'''
+HEAD, MARK_FIXTURE, MARK = LIBRARIES["asyncio function"]
+AWAITED = ASYNC.replace("HEAD", HEAD).replace("MARK_FIXTURE", MARK_FIXTURE).replace("MARK", MARK)
+OWNED = "\x1b]0;owned\x07\x1b[2J"
 SURROGATE = 'def test_a(): pass\ndef test_b(): raise ValueError("half \\ud800 pair")\ndef test_c(): pass\n'
 LIAR = """
 class Liar(Exception):
@@ -174,6 +203,10 @@ class Case:
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     tls: bool = False
+    away: tuple[float, float] | None = None
+    """s after the start between which nothing listens."""
+    launcher: str = ""
+    """A command of the environment that starts pytest."""
     then: Callable[[subprocess.Popen[bytes], Path], None] = lambda _process, _folder: None
     look: Callable[[list[ReceivedSpan]], str] = lambda _spans: ""
     """What else is to be said of the spans."""
@@ -211,6 +244,39 @@ def _seconds(choose: Callable[[Iterator[int]], int], spans: list[ReceivedSpan]) 
     return f"{choose(span.end - span.start for span in spans) / 1e9:,.1f}"
 
 
+def how_often(spans: list[ReceivedSpan]) -> str:
+    """How often a span of a test came."""
+    times = Counter(span.span_id for span in spans if _is_test(span)).values()
+    return f"each {max(times)} times" if times and max(times) > 1 else ""
+
+
+def where_attributes_landed(spans: list[ReceivedSpan]) -> str:
+    """On how many tests, or what is below them, stands what three of them and two of their fixtures set."""
+    known = {span.span_id: span for span in spans}
+
+    def test_of(span: ReceivedSpan | None) -> str:
+        while span and not _is_test(span):
+            span = known.get(span.parent_id)
+        return span.name if span else ""
+
+    def tests_with(attribute: str) -> int:
+        return len({test_of(span) for span in spans if attribute in span.attributes} - {""})
+
+    seen = {"tests": ("in_test", 3), "fixtures": ("in_fixture", 2), "teardowns": ("in_teardown", 2)}
+    return "the current span seen in " + ", ".join(
+        f"{tests_with(name)} of {n} {what}" for what, (name, n) in seen.items()
+    )
+
+
+INSTRUMENT = "opentelemetry-instrument"
+APPLICATION = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "{endpoint}",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+}
+HEADERS = {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{SECRET}"}
+TEXT = {"Content-Type": "text/plain"}
 HELD = TEN_AND_ONE.replace("END", "hold()")
 CASES = (
     Case(1, "nothing listens", passing(15), 15, None),
@@ -224,7 +290,9 @@ CASES = (
     Case(6, "302", passing(15), 15, redirect("http://127.0.0.1:1/")),
     Case(6, "a login page", passing(15), 15, login_page),
     Case(7, "7 rejected", passing(15), 15, partial_success(7, "too old")),
+    Case(8, "down for 9 s of 14", QUARTERS, 56, away=(2, 11)),
     Case(9, "not trusted", passing(15), 15, tls=True),
+    Case(10, "metrics and logs refused", passing(15), 15, only("traces")),
     Case(11, "8,000 tests, 0.5 s a batch", passing(8000), 8000, slow(0.5)),
     Case(13, "1 MB of output each", LOUD, 9, args=("--tb=no",)),
     Case(16, "os._exit", TEN_AND_ONE.replace("END", "os._exit(3)"), 6),
@@ -242,9 +310,15 @@ CASES = (
     Case(26, "the application sets the provider", PROVIDER, 3),
     Case(27, "freezegun", FROZEN, 5, look=durations),
     Case(28, "responses", MOCKED, 3),
+    Case(29, "caplog and os.environ, nothing listens", CAPTURED, 2, None),
+    Case(30, "opentelemetry-instrument", passing(3), 3, env=APPLICATION, launcher=INSTRUMENT, look=how_often),
     Case(31, "-n 2", passing(40), 40, args=("-n2",), look=traces_and_roots),
     Case(32, "rerunfailures", RERUN, 2, args=("--reruns=1",)),
     Case(33, "subtests", SUBTESTS, 1, look=traces_and_roots),
+    Case(34, "pytest-asyncio", AWAITED, 3, look=where_attributes_landed),
+    Case(35, "doctest, unittest, repeat", KINDS, 4, args=("--doctest-modules", "--count=2")),
+    Case(36, "a secret header, and 401", passing(15), 15, always(Reply(401)), env=HEADERS),
+    Case(37, "escapes in a refusal", passing(15), 15, always(Reply(400, TEXT, f"no{OWNED}".encode()))),
     Case(38, "a line break in a header", passing(2), 2, env={"OTEL_EXPORTER_OTLP_HEADERS": f"a=Bearer {SECRET}%0Ab"}),
 )
 
@@ -283,21 +357,41 @@ class Peers:
     def told(self, case: Case, peer: Peer, alone: Done) -> str:
         """One line of what it did."""
         tls = self._authority.issue("127.0.0.1") if case.tls else None
-        with OtlpServer(behaviour=case.behaviour or accept, tls=tls) as server:
-            endpoint = server.endpoint if case.behaviour else f"http://127.0.0.1:{free_port()}"
+        with serving(case, tls) as servers:
+            endpoint = servers[0].endpoint if case.behaviour else f"http://127.0.0.1:{free_port()}"
             done = self.run(case, peer, endpoint)
-            spans = server.spans()
+        spans = [span for server in servers for span in server.spans()]
         return _told(case, replace(done, spans=spans), alone)
 
     def run(self, case: Case, peer: Peer, endpoint: str) -> Done:
         python = self._environments.python(peer)
-        with TemporaryDirectory() as name:
-            folder = Path(name)
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch)
             _write(folder, case.suite)
-            command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *case.args]
-            command += [text.format(endpoint=endpoint, scratch=name) for text in peer.args]
-            env = {**_environment(), **{key: text.format(endpoint=endpoint) for key, text in peer.env}, **case.env}
+            launcher = [str(python.parent / case.launcher)] if case.launcher else []
+            command = [*launcher, str(python), "-m", "pytest", "-p", "no:cacheprovider", *case.args]
+            command += [text.format(endpoint=endpoint, scratch=scratch) for text in peer.args]
+            told = {**dict(peer.env), **case.env}
+            env = {**_environment(), **{name: text.format(endpoint=endpoint) for name, text in told.items()}}
             return _run(command, folder, env, case)
+
+
+@contextmanager
+def serving(case: Case, tls: Tls | None) -> Iterator[list[OtlpServer]]:
+    """Yields the server, which another one follows on the same port where the case has it go away."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(OtlpServer(behaviour=case.behaviour or accept, tls=tls))]
+
+        def come_back() -> None:
+            servers.append(stack.enter_context(OtlpServer(port=servers[0].port)))
+
+        times = zip(case.away, (servers[0].stop, come_back), strict=True) if case.away else ()
+        timers = [threading.Timer(seconds, act) for seconds, act in times]
+        for timer in timers:
+            timer.start()
+        yield servers
+        for timer in timers:
+            timer.join()
 
 
 def _write(folder: Path, suite: str | Mapping[str, str]) -> None:
@@ -345,6 +439,8 @@ def _told(case: Case, done: Done, alone: Done) -> str:
         parts.append("INTERNALERROR")
     if SECRET in done.output:
         parts.append("the header's value is printed")
+    if OWNED in done.output:
+        parts.append("the escapes are printed")
     return ", ".join([*parts, *filter(None, [case.look(done.spans)])])
 
 

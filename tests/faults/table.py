@@ -57,6 +57,8 @@ CASES = {
     37: "Escapes in a server's or a test's text",
     38: "A line break in a header's value",
 }
+NO_MEANING = {14: "keeps nothing", 15: "keeps nothing", 21: "has no process of its own"}
+"""What cannot be asked of a plugin that exports from the test process."""
 _CASE = re.compile(r"::test_(\d\d)(?:_to_(\d\d))?_")
 HEAD = """\
 # Faults
@@ -68,10 +70,9 @@ most one line of ours follows pytest's summary, and `produced = delivered + reje
 counted them. What was kept came with `pytest-otlp replay`: every span once, in one good trace.
 
 The columns of the two other plugins are from `python tests/faults/peers.py`: one run a line on the same machine, with
-wall time `alone → with the plugin`, and how many of the tests' spans came. *Not tried* is what was not tried for real,
-or has no meaning for a plugin that exports from the test process. The last column counts the tests of this project for
-the case, and sums up their runs; seconds are the median of what a run took longer than without the plugin. The machine
-did other things meanwhile.
+wall time `alone → with the plugin`, and how many of the tests' spans came. *Not tried* is what was not tried for real.
+The last column counts the tests of this project for the case, and sums up their runs; seconds are the median of what a
+run took longer than without the plugin. The machine did other things meanwhile.
 
 The exporter's memory is bounded by what is in flight: at most 4 payloads wait and 8 are under way (16 after the run's
 end), each of at most 512 spans and 3.75 MiB; while they wait, the journal is read later.
@@ -154,7 +155,7 @@ def render(results: Mapping[int, Sequence[Result]], peers: Any) -> str:
 
 def _peer(rows: Sequence[Mapping[str, Any]], number: int, name: str) -> str:
     told = [f"{row['what']}: {row[name]}" for row in rows if row["case"] == number]
-    return "<br>".join(map(_cell, told)) or "not tried"
+    return "<br>".join(map(_cell, told)) or NO_MEANING.get(number, "not tried")
 
 
 def _cell(text: str) -> str:
