@@ -14,6 +14,7 @@ from pytest_otlp.exporter import delivery, pace
 from pytest_otlp.exporter.delivery import MOST_AT_THE_END, MOST_UNDER_WAY, QUEUE_LENGTH, Counts, Sender
 from pytest_otlp.exporter.destination import Destination
 from pytest_otlp.exporter.otlp_http import HttpTransport
+from pytest_otlp.exporter.pace import Pace
 from pytest_otlp.exporter.records import LogRecord, Record, Signal, Span
 from pytest_otlp.exporter.transport import Answer, Verdict
 from support.deadline import wait_until
@@ -324,6 +325,18 @@ def test_the_end_waits_for_no_answer_before_it_sends_the_rest(
     released.set()
     sending.finish()
     assert sorted(sending.delivered) == [0, 1, 2]
+
+
+def test_the_first_request_is_ahead_of_the_others_at_the_end_too() -> None:
+    """It has the marker: a backend that gets the spans before it lists the run by the name of any of them."""
+    first = Pace(TIMEOUT)
+    first.begin(1.0)
+    first.hurry(10.0, 1.0)
+    assert first.pause(1, 1.0) == pytest.approx(pace.HEAD_START)
+    assert first.pause(1, 1.0 + pace.HEAD_START) <= 0
+    first.answered()
+    first.begin(1.0)
+    assert first.pause(1, 1.0) <= 0
 
 
 def test_what_was_to_go_one_by_one_is_together_at_the_end(
