@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_otlp.redact import without_secrets
-from pytest_otlp.reports import PhaseExtra
 from pytest_otlp.safe import qualified_name, text_of
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ class AttributesAsked:
         except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:  # noqa: BLE001  the hook is a user's
             attributes, defect = (), f"{HOOK} failed for {item.nodeid} ({qualified_name(type(error))})"
         if attributes or defect:
-            extra = watch.extra or PhaseExtra()
-            watch.extra = extra._replace(attributes=(*extra.attributes, *attributes), defect=defect)
+            watch.add_attributes(attributes, defect)
         return report
 
     def _asked(self, item: pytest.Item, report: pytest.TestReport) -> tuple[tuple[str, Any], ...]:

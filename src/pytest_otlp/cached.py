@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_otlp import semconv
-from pytest_otlp.reports import PhaseExtra
 
 if TYPE_CHECKING:
     from pytest_otlp.worker import TestObserver
@@ -36,11 +35,8 @@ class CachedFixtures:
         if call.when == "setup" and call.excinfo is None:
             asked = frozenset(getattr(item, "fixturenames", ()))
             cached = len(asked - self._set_up - _ALWAYS_THERE)
-            watch = self._observer.watches["setup"]
-            extra = watch.extra or PhaseExtra()
             if cached:
-                attributes = (*extra.attributes, (semconv.FIXTURES_CACHED, cached))
-                watch.extra = extra._replace(attributes=attributes)
+                self._observer.watches["setup"].add_attributes([(semconv.FIXTURES_CACHED, cached)])
         elif call.when == "teardown":
             self._set_up.clear()
         return report

@@ -218,10 +218,9 @@ class Recorder:
         if attempt is None or observer is None or report.location is not observer.place.location:
             return False
         watch = observer.watches[report.when]
-        if watch.extra is not None or attempt.told:
+        if watch.extra is not None:
             return False
-        attempt.number = observer.place.attempt
-        return self._taken(attempt, "", report, watch.start, watch.end)
+        return self._taken(attempt, observer.place.attempt, "", report, watch.start, watch.end)
 
     def _taken_from_afar(self, report: pytest.TestReport, packed: Packed) -> bool:
         """The same for a report that another process made."""
@@ -230,24 +229,24 @@ class Recorder:
         if extra or report.when not in PHASES:
             return False
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
-        if attempt.told:
-            return False
-        start, end, number = times.split()
-        attempt.number = int(number)
         if case:
             attempt.case = case
-        if not self._taken(attempt, worker, report, int(start), int(end)):
+        start, end, number = times.split()
+        if not self._taken(attempt, int(number), worker, report, int(start), int(end)):
             return False
         del report.__dict__[FACTS]
         if worker != attempt.announced and attempt.plain and report.when == "setup":
             self._place(attempt, worker)
         return True
 
-    def _taken(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> bool:
+    def _taken(
+        self, attempt: _Attempt, number: int, worker: str, report: pytest.TestReport, start: int, end: int
+    ) -> bool:
         plain = attempt.plain
         when = report.when
-        if attempt.rows or when != PHASES[len(plain)]:
+        if attempt.told or attempt.rows or when != PHASES[len(plain)]:
             return False
+        attempt.number = number
         plain.append((start, end, report.duration))
         if when == "teardown":
             self._pass(attempt, worker)

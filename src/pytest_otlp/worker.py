@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -91,6 +91,11 @@ class PhaseWatch:
         self.case = ""
         """Of the test, encoded, where another process must be told."""
         self.extra: PhaseExtra | None = None
+
+    def add_attributes(self, attributes: Iterable[tuple[str, Any]], defect: str = "") -> None:
+        """More to tell of the test, and what went wrong when it was found out."""
+        extra = self.extra or PhaseExtra()
+        self.extra = extra._replace(attributes=(*extra.attributes, *attributes), defect=extra.defect or defect)
 
 
 class TestObserver:

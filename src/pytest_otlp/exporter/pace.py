@@ -31,7 +31,7 @@ class Pace:
         self._deadline: float | None = None
         self._began = 0.0
         self._first: float | None = None
-        """When the first request began, until something was said of it."""
+        """When the first request began, until something final was said of a payload."""
         self._not_before = 0.0
         self._asked = False
         """The endpoint itself said when."""
