@@ -18,7 +18,7 @@ from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.spans import span_count, spans_of
 from pytest_otlp.exporter.trace import Trace
 
-TICK = 0.1
+TICK = 0.2
 """s that a finished test's spans wait for company."""
 BATCH = 512
 """Spans that do not wait any longer."""
