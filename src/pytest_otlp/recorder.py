@@ -26,12 +26,14 @@ from pytest_otlp.events import (
 from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
     FACTS,
+    LONG_PHASE,
     Facts,
     Packed,
     PhaseExtra,
     failure_of,
     failure_of_exception,
     output_of,
+    passed_plainly,
     phase_of,
     properties_of,
     reason_of,
@@ -45,8 +47,6 @@ if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
     from pytest_otlp.worker import TestObserver
 
-LONG_PHASE = 100_000_000
-"""ns: a phase that took longer is written at once, since the rest of its test may too."""
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
 _PLAIN_STATUS = frozenset(
@@ -95,6 +95,10 @@ class _Attempt:
         """The first phases, as far as there is no more to tell of them; they are in no row yet."""
         self.offset = 0
         """From those times to ns since the epoch."""
+
+    def expects(self, when: str) -> bool:
+        """Whether a phase of which only the times are to be told can be the next of a plain pass."""
+        return not self.told and not self.rows and when == PHASES[len(self.plain)]
 
 
 class Policy(NamedTuple):
@@ -207,56 +211,68 @@ class Recorder:
 
         Most are, and every test pays for this: it asks for what `_record` would find out, and for nothing else.
         """
-        if report.outcome != "passed" or report.user_properties or type(report) is not TestReport:
+        if not passed_plainly(report) or not (self._plainly or self.tells_plainly()):
             return False
-        known = report.__dict__
-        if "wasxfail" in known or not (self._plainly or self._tells_plainly()):
-            return False
-        if FACTS in known:
-            return self._taken_from_afar(report, known[FACTS])
+        if FACTS in report.__dict__:
+            return self._taken_from_afar(report, report.__dict__[FACTS])
         attempt, observer = self._current, self._observer
         if attempt is None or observer is None or report.location is not observer.place.location:
             return False
         watch = observer.watches[report.when]
-        if watch.extra is not None:
+        if watch.extra is not None or not attempt.expects(report.when):
             return False
-        return self._taken(attempt, observer.place.attempt, "", report, watch.start, watch.end)
+        attempt.number = observer.place.attempt
+        self._take(attempt, "", report, watch.start, watch.end)
+        return True
 
     def _taken_from_afar(self, report: pytest.TestReport, packed: Packed) -> bool:
         """The same for a report that another process made."""
-        times, case, extra = packed
         worker = report.__dict__.get("worker_id", "")
-        if extra or report.when not in PHASES:
+        when = report.when
+        if when not in PHASES:
             return False
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
-        if case:
-            attempt.case = case
-        start, end, number = times.split()
-        if not self._taken(attempt, int(number), worker, report, int(start), int(end)):
+        if not attempt.expects(when) or (isinstance(packed, tuple) and packed[2]):
             return False
         del report.__dict__[FACTS]
-        if worker != attempt.announced and attempt.plain and report.when == "setup":
+        if isinstance(packed, str):
+            self._take_briefly(attempt, worker, report, packed)
+        else:
+            facts = unpack(packed)
+            self._learn(attempt, facts)
+            self._take(attempt, worker, report, facts.start, facts.end)
+        if worker != attempt.announced and attempt.plain and when == "setup":
             self._place(attempt, worker)
         return True
 
-    def _taken(
-        self, attempt: _Attempt, number: int, worker: str, report: pytest.TestReport, start: int, end: int
-    ) -> bool:
-        plain = attempt.plain
-        when = report.when
-        if attempt.told or attempt.rows or when != PHASES[len(plain)]:
-            return False
-        attempt.number = number
-        plain.append((start, end, report.duration))
-        if when == "teardown":
+    def _learn(self, attempt: _Attempt, facts: Facts) -> None:
+        """What the facts of any phase tell of the test."""
+        attempt.number = facts.attempt or attempt.number
+        attempt.case = facts.case or attempt.case
+        for number, (start, end) in enumerate(facts.earlier[: len(attempt.plain)]):
+            attempt.plain[number] = start, end, attempt.plain[number][2]
+
+    def _take_briefly(self, attempt: _Attempt, worker: str, report: pytest.TestReport, facts: str) -> None:
+        """The teardown's report has the times of all phases: until then those of the reports have to do."""
+        if report.when == "teardown":
+            self._journal.append(events.encode_passed(attempt.key, attempt.number, worker, facts, attempt.case))
+            self._forget(attempt, worker)
+        else:
+            attempt.case = facts or attempt.case
+            attempt.plain.append((int(report.start * 1e9), int(report.stop * 1e9), report.duration))
+
+    def _take(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> None:
+        attempt.plain.append((start, end, report.duration))
+        if report.when == "teardown":
             self._pass(attempt, worker)
         elif end - start > LONG_PHASE:
             self._write(attempt, worker, last=False)
-        return True
 
     def _pass(self, attempt: _Attempt, worker: str) -> None:
         """All three phases are told in one short line, which waits for the start of the next test."""
-        line = events.encode_passed(attempt.key, attempt.number, worker, attempt.offset, attempt.plain, attempt.case)
+        (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
+        times = events.pack_times(attempt.offset, (a, b, c, d, e, f), (setup, call, teardown))
+        line = events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case)
         if worker:
             self._journal.append(line)
         else:
@@ -270,7 +286,7 @@ class Recorder:
         )
         attempt.case = ""
 
-    def _tells_plainly(self) -> bool:
+    def tells_plainly(self) -> bool:
         """Whether there is nothing that every test has to tell."""
         self._plainly = self._knows_status() and self._policy.output != "all"
         return self._plainly
@@ -281,13 +297,12 @@ class Recorder:
         if when not in PHASES:
             self._crashed(report)
             return
-        packed = report.__dict__.pop(FACTS, None)
-        facts = unpack(packed) if packed is not None else self._facts_of(report)
+        facts = self._facts_of(report)
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if when == "setup" and attempt.rerun:
             # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
             self._end(attempt, worker)
-        attempt.number = facts.attempt or attempt.number
+        self._learn(attempt, facts)
         if hasattr(report, "context"):
             self._add_subtest(attempt, report, facts)
             return
@@ -303,12 +318,19 @@ class Recorder:
             self._write(attempt, worker, last=False)
 
     def _facts_of(self, report: pytest.TestReport) -> Facts:
-        """A report that was made where this plugin was not (a remote worker without it) has to do for its facts."""
+        """A report that was made where this plugin was not (a remote worker without it) has to do for its facts.
+
+        So has one of a worker that took it for a plain pass, and which a plugin changed after that.
+        """
+        packed = report.__dict__.pop(FACTS, None)
+        if isinstance(packed, tuple):
+            return unpack(packed)
         facts = self._observer.facts_of(report) if self._observer is not None else None
         if facts is not None:
             return facts
         start = int(report.start * 1e9)
-        return Facts(start, start + int(report.duration * 1e9), 0)
+        case = packed if packed and packed.startswith("[") else ""
+        return Facts(start, start + int(report.duration * 1e9), 0, case)
 
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
@@ -347,8 +369,6 @@ class Recorder:
         extra = facts.extra or PhaseExtra()
         for line in extra.process:
             self._journal.append(line)
-        if facts.case:
-            attempt.case = facts.case
         attempt.told = True
         attempt.passed = attempt.passed and category in _PASSED
         self.defect = self.defect or extra.defect

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FACTS = "_otlp"
 """The attribute of a report on which the facts of the process that ran the phase ride."""
+LONG_PHASE = 100_000_000
+"""ns: a phase that took longer is told at once, since the rest of its test may take as long."""
 STACKTRACE_LIMIT = 32 * 1024
 """Bytes, like all limits here."""
 OUTPUT_LIMIT = 8 * 1024
@@ -63,24 +65,29 @@ class Facts(NamedTuple):
     case: str = ""
     """Of the test, encoded; with its first phase, where another process made the report."""
     extra: PhaseExtra | None = None
+    earlier: tuple[tuple[int, int], ...] = ()
+    """Start and end of the phases before it that were not told with their own reports."""
 
 
-Packed: TypeAlias = tuple[str, str, str]
+Packed: TypeAlias = tuple[str, str, str] | str
+"""Facts as texts: xdist, pytest-forked and reportlog serialise everything on a report.
+
+The times, the test's case, and what few phases have. Or one text: of a test of which nothing but the times is to be
+told, the case with the report of its setup, nothing with that of its call, all times with that of its teardown.
+"""
 
 
-def pack(facts: Facts) -> Packed:
-    """Facts as texts: xdist, pytest-forked and reportlog serialise everything on a report.
-
-    Start, end and attempt in one, then the test's case, then what few phases have.
-    """
+def pack(facts: Facts) -> tuple[str, str, str]:
     extra = json.dumps(facts.extra, separators=(",", ":"), default=text_of) if facts.extra else ""
-    return f"{facts.start} {facts.end} {facts.attempt}", facts.case, extra
+    earlier = "".join(f" {start} {end}" for start, end in facts.earlier)
+    return f"{facts.start} {facts.end} {facts.attempt}{earlier}", facts.case, extra
 
 
-def unpack(packed: Packed) -> Facts:
+def unpack(packed: tuple[str, str, str]) -> Facts:
     times, case, extra = packed
-    start, end, attempt = map(int, times.split())
-    return Facts(start, end, attempt, case, _decoded(extra) if extra else None)
+    start, end, attempt, *earlier = map(int, times.split())
+    pairs = tuple(zip(earlier[::2], earlier[1::2], strict=True))
+    return Facts(start, end, attempt, case, _decoded(extra) if extra else None, pairs)
 
 
 def _decoded(text: str) -> PhaseExtra:
@@ -97,6 +104,20 @@ def _decoded(text: str) -> PhaseExtra:
         defect,
         tuple(map(events.phase_of, withheld)),
         tuple(map(events.step_of, steps)),
+    )
+
+
+def passed_plainly(report: pytest.TestReport) -> bool:
+    """Whether a report says of its phase no more than that it passed, and when. Every test asks.
+
+    Other plugins' reports may have any shape.
+    """
+    return (
+        type(report) is pytest.TestReport
+        and report.outcome == "passed"
+        and not report.user_properties
+        and type(report.duration) is float
+        and "wasxfail" not in report.__dict__
     )
 
 
@@ -281,13 +302,14 @@ def phase_of(
 ) -> Phase:
     """One finished phase with all that is known of it."""
     start, end = times
+    duration: object = report.duration
     return Phase(
         report.when,
         report.outcome,
         category,
         start,
         end,
-        report.duration,
+        duration if isinstance(duration, float) else (end - start) / 1e9,
         failure=failure_of(report, extra.exception) if report.outcome in ("failed", "rerun") else None,
         reason=reason_of(report),
         fixtures=extra.fixtures,

@@ -58,6 +58,8 @@ class Settings(NamedTuple):
     trace_per: str
     copies: int
     """How often each test runs: on every worker with `--dist=each`."""
+    brief: bool = False
+    """Whether a pass has nothing to tell but times, which then ride on its last report."""
 
 
 class Place:
@@ -248,11 +250,14 @@ class AttachedFacts:
         return report
 
 
-def attach(observer: TestObserver, report: pytest.TestReport) -> None:
-    """Lets the facts of a report travel with it to another process."""
+def attach(observer: TestObserver, report: pytest.TestReport, earlier: Sequence[tuple[int, int]] = ()) -> None:
+    """Lets the facts of a report travel with it to another process.
+
+    `earlier`: start and end of the test's phases of which nobody was told yet, in ns since the epoch.
+    """
     facts = observer.facts_of(report)
     if facts is not None:
-        report.__dict__[FACTS] = pack(facts)
+        report.__dict__[FACTS] = pack(facts._replace(earlier=tuple(earlier)) if earlier else facts)
 
 
 class CollectionObserver:

@@ -8,8 +8,8 @@ import pytest
 
 from pytest_otlp import CurrentRun, _entered, clock, events, traces
 from pytest_otlp.clock import Anchor
-from pytest_otlp.events import Failure, TracesSplit, WorkerFinished, WorkerStarted
-from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT
+from pytest_otlp.events import PHASES, Failure, TracesSplit, WorkerFinished, WorkerStarted, pack_times
+from pytest_otlp.reports import FACTS, LONG_PHASE, STACKTRACE_LIMIT, passed_plainly
 from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, text_of
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
@@ -29,13 +29,14 @@ class ControllerHooks:
         self._config = config
         self._recorder = recorder
         self._now = clock.Clock(anchor)
-        self._input = [tuple(settings), tuple(anchor)]
+        self._anchor = anchor
         self._settings = settings
         self._tests: dict[str, int] = {}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        node.workerinput[INPUT] = self._input
+        settings = self._settings._replace(brief=self._recorder.tells_plainly())
+        node.workerinput[INPUT] = [tuple(settings), tuple(self._anchor)]
         self._recorder.tell(events.encode(WorkerStarted(node.gateway.id, self._now())))
 
     @pytest.hookimpl(optionalhook=True)
@@ -90,16 +91,14 @@ def worker_that_runs(dsession: Any, nodeid: str) -> str:
     try:
         if hasattr(scheduler, "assigned_work"):
             waiting = [(node, _unfinished(work)) for node, work in scheduler.assigned_work.items()]
-        else:
-            collections = getattr(scheduler, "node2collection", {})
-            waiting = [
-                (node, (collections.get(node) or scheduler.collection)[pending[0]])
-                for node, pending in scheduler.node2pending.items()
-                if pending
-            ]
-        return next((str(node.gateway.id) for node, first in waiting if first == nodeid), "")
+            return next((str(node.gateway.id) for node, first in waiting if first == nodeid), "")
+        collections = getattr(scheduler, "node2collection", {})
+        for node, pending in scheduler.node2pending.items():
+            if pending and (collections.get(node) or scheduler.collection)[pending[0]] == nodeid:
+                return str(node.gateway.id)
     except (AttributeError, LookupError, TypeError):
-        return ""
+        pass
+    return ""
 
 
 def _unfinished(work: Mapping[str, Mapping[str, bool]]) -> str:
@@ -110,13 +109,51 @@ def _unfinished(work: Mapping[str, Mapping[str, bool]]) -> str:
 class WorkerHooks:
     """In a worker: the facts go home with the reports, and what no report could carry with the worker's end."""
 
-    def __init__(self, observer: TestObserver) -> None:
+    def __init__(self, observer: TestObserver, *, brief: bool) -> None:
+        """`brief`: see `Settings`."""
         self._observer = observer
+        self._brief = brief
+        self._plain = False
+        """The test passed so far, with nothing to tell but times."""
+        self._phases: list[tuple[int, int]] = []
+        """Of that test: start and end by the observer's clock, of which the controller does not know yet."""
+        self._durations: list[float] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if FACTS not in report.__dict__:
-            attach(self._observer, report)
+        known = report.__dict__
+        if FACTS in known:
+            return
+        if report.when == "setup":
+            self._plain = self._brief and self._observer.place.attempt == 1
+            self._phases.clear()
+            self._durations.clear()
+        self._plain = self._plain and passed_plainly(report) and self._told_later(report)
+        if not self._plain:
+            offset = self._observer.offset
+            attach(self._observer, report, [(start + offset, end + offset) for start, end in self._phases])
+            self._phases.clear()
+
+    def _told_later(self, report: pytest.TestReport) -> bool:
+        """Whether the times of this phase can ride on the teardown's report. The case rides on the setup's: after that
+        the worker may crash.
+        """
+        observer, phases = self._observer, self._phases
+        when = report.when
+        if report.location is not observer.place.location or when != PHASES[len(phases)]:
+            return False
+        watch = observer.watches[when]
+        if watch.extra is not None or watch.end - watch.start > LONG_PHASE:
+            return False
+        phases.append((watch.start, watch.end))
+        self._durations.append(report.duration)
+        facts, watch.case = watch.case, ""
+        if when == "teardown":
+            (a, b), (c, d), (e, f) = phases
+            facts = pack_times(observer.offset, (a, b, c, d, e, f), self._durations)
+            phases.clear()
+        report.__dict__[FACTS] = facts
+        return True
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -129,4 +166,4 @@ def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) ->
     config.add_cleanup(_entered(CurrentRun(settings.trace_id, settings.run_id, settings.link)))
     now = clock.Clock(clock.shared_anchor(anchor))
     observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
-    config.pluginmanager.register(WorkerHooks(observer), "otlp-worker")
+    config.pluginmanager.register(WorkerHooks(observer, brief=settings.brief), "otlp-worker")

@@ -192,3 +192,22 @@ def test_tests_that_change_what_we_stand_on(run_pytest: Runner) -> None:
     """
     run = run_pytest(suite)
     assert [span.attributes["pytest.outcome"] for span in run.tests] == ["passed"] * 12
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_a_report_whose_duration_is_no_number(run_pytest: Runner, args: list[str]) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport():
+            report = yield
+            report.duration = "0.1"
+            return report
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, *args, junit=False)
+    (test,) = run.tests
+    duration = test.attributes["pytest.duration"]
+    assert isinstance(duration, float)
+    assert 0 < duration < 60
+    assert (run.exit_code, run.summary) == (0, {"passed": 1})

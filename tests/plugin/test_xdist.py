@@ -104,6 +104,55 @@ pytest failure !1 error
     assert current == run.phase("test_a", "call").span_id
 
 
+def test_times_of_a_test_that_passed_only_at_first(run_pytest: Runner) -> None:
+    """They are this plugin's own, not those of the reports, though the setup's report went without."""
+    conftest = """
+        import _pytest.timing
+        _pytest.timing.time = lambda: 0.0
+    """
+    suite = """
+        import time
+
+        def test_fails(): assert 0
+        def test_takes_long(): time.sleep(0.11)
+        def test_passes(): pass
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": suite}, "-n1")
+    assert (
+        run.tree()
+        == """
+pytest failure !1 failed
+  collection
+  test_it.py::test_fails failed !assert 0 (setup, call failed ! *AssertionError, teardown)
+  test_it.py::test_takes_long passed (setup, call, teardown)
+  test_it.py::test_passes passed (setup, call, teardown)
+"""
+    )
+
+
+@pytest.mark.parametrize("when", ["setup", "call", "teardown"])
+def test_a_report_that_the_controller_changes(run_pytest: Runner, when: str) -> None:
+    conftest = f"""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_logreport(report):
+            if hasattr(report, "node") and report.when == "{when}":
+                report.user_properties.append(("late", "1"))
+            return (yield)
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, "-n1")
+    assert (
+        run.tree("code.function.name", "pytest.property.late")
+        == f"""
+pytest success
+  collection
+  test_it.py::test_a passed code.function.name='test_it.test_a'\
+{" pytest.property.late='1'" if when == "teardown" else ""} (setup, call, teardown)
+"""
+    )
+
+
 @pytest.mark.parametrize(
     ("bad", "args", "tree"),
     [
@@ -177,6 +226,7 @@ def test_a_worker_crashes(run_pytest: Runner, args: list[str], last: str) -> Non
   test_it.py::test_b crashed !{message} *worker_crashed (setup){last}"""
     )
     assert run.test("test_b").attributes["test.case.result.status"] == "error"
+    assert run.test("test_b").attributes["code.function.name"] == "test_it.test_b"
     crashed, *others = filter(is_worker, run.spans)
     assert (crashed.attributes["pytest.worker.tests"], crashed.attributes["error.type"]) == (2, "worker_crashed")
     assert [event.attributes["exception.message"] for event in crashed.events] == [crashed.message]

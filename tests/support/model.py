@@ -54,6 +54,7 @@ texts = st.text(st.characters(exclude_categories=()), max_size=12)
 times = st.integers(0, 2**63 - 1)
 numbers = st.integers(-(2**63), 2**63 - 1)
 durations = st.floats(allow_nan=False, allow_infinity=False)
+durations_us = st.integers(0, 10**12)
 scalars = texts | st.booleans() | numbers | st.floats(allow_nan=False)
 values = scalars | st.lists(texts, max_size=3) | st.lists(numbers, max_size=3)
 attributes = st.dictionaries(texts, values, max_size=3)
@@ -135,7 +136,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(WorkerStarted, texts, times),
     st.builds(WorkerFinished, texts, times, st.none() | failures),
     st.builds(PhasesFinished, numbers, numbers, texts, st.booleans(), tuples_of(phases), st.none() | cases),
-    st.builds(TestPassed, *[numbers] * 2, texts, times, *[times] * 8),
+    st.builds(
+        TestPassed, *[numbers] * 2, texts, st.tuples(*[times] * 6), st.tuples(*[durations_us] * 3), st.none() | cases
+    ),
     st.builds(TestCrashed, numbers, texts, times, texts),
     st.builds(RunWarned, times, texts, warnings),
     app_spans,
@@ -272,9 +275,8 @@ def _attempt(
 
 
 def _passed(draw: st.DrawFn, clock: _Clock, key: int, attempt: int, worker: str) -> TestPassed:
-    start = clock.later()
-    after = [clock.later() - start for _ in range(5)]
-    return TestPassed._make([key, attempt, worker, start, *after, 100, 20, 3, None])
+    a, b, c, d, e, f = (clock.later() for _ in range(6))
+    return TestPassed(key, attempt, worker, (a, b, c, d, e, f), (100, 20, 3))
 
 
 def _phase(draw: st.DrawFn, clock: _Clock, when: str, category: str) -> Phase:

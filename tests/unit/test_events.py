@@ -57,17 +57,15 @@ def test_start_of_a_test(key: int, nodeid: str, time: int, case: events.Case) ->
     model.cases,
 )
 def test_a_pass(key: int, attempt: int, worker: str, times: list[int], case: events.Case) -> None:
-    phases = list(zip(times[::2], times[1::2], (0.25, 1e-6, 0.0000014), strict=True))
-    line = events.encode_passed(key, attempt, worker, 0, phases)
-    after = [time - times[0] for time in times[1:]]
-    passed = events.TestPassed._make([key, attempt, worker, times[0], *after, 250_000, 1, 1, None])
-    assert events.decode(line) == passed
-    assert line == events.encode(passed).replace(",null]\n", "]\n")
-    earlier = [(start - 7, end - 7, duration) for start, end, duration in phases]
-    assert events.encode_passed(key, attempt, worker, 7, earlier) == line
-    told = events.encode_passed(key, attempt, worker, 0, phases, events.encode_case(case))
+    a, b, c, d, e, f = times
+    durations = (0.25, 1e-6, 0.0000014)
+    line = events.encode_passed(key, attempt, worker, events.pack_times(0, times, durations))
+    passed = events.TestPassed(key, attempt, worker, (a, b, c, d, e, f), (250_000, 1, 1))
+    assert events.decode(line) == events.decode(events.encode(passed)) == passed
+    packed = events.pack_times(7, [time - 7 for time in times], durations)
+    assert events.decode(events.encode_passed(key, attempt, worker, packed)) == passed
+    told = events.encode_passed(key, attempt, worker, packed, events.encode_case(case))
     assert events.decode(told) == passed._replace(case=case)
-    assert told == events.encode(passed._replace(case=case))
 
 
 @given(st.lists(model.events.map(events.encode) | st.sampled_from(["torn", '["later",1]\n', "[]", "1],[2", "7"])))
@@ -151,8 +149,15 @@ def test_lines_as_they_are_released() -> None:
     plain = events.encode_plain_phase("call", "passed", "passed", 1, 2, 0.001)
     line = events.encode_phases(3, 1, "gw0", [plain], last=True)
     assert line == '["done",3,1,"gw0",true,[["call","passed","passed",1,2,0.001]],null]\n'
-    passed = events.encode_passed(3, 1, "", 0, [(10, 11, 0.001), (12, 13, 0.002), (14, 15, 0.003)])
-    assert passed == '["ok",3,1,"",10,1,2,3,4,5,1000,2000,3000]\n'
+    packed = events.pack_times(9, [1, 2, 3, 4, 5, 6], [0.5, 0.25, 2.0])
+    assert packed == (
+        "09000000000000000100000000000000020000000000000003000000000000000400000000000000"
+        "05000000000000000600000000000000000000000000e03f000000000000d03f0000000000000040"
+    )
+    line = f'["ok",3,1,"gw0","{packed}"]\n'
+    assert events.encode_passed(3, 1, "gw0", packed) == line
+    passed = events.TestPassed(3, 1, "gw0", (10, 11, 12, 13, 14, 15), (500_000, 250_000, 2_000_000))
+    assert events.decode(line) == passed
 
 
 def test_values_that_json_does_not_know_become_text() -> None:

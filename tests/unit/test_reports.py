@@ -78,13 +78,15 @@ def a_call(error: BaseException) -> pytest.CallInfo[None]:
         model.tuples_of(model.phases),
         model.tuples_of(model.steps),
     ),
+    model.tuples_of(st.tuples(model.times, model.times)),
 )
-def test_facts_travel(plain: tuple[int, int, int], extra: PhaseExtra) -> None:
+def test_facts_travel(plain: tuple[int, int, int], extra: PhaseExtra, earlier: tuple[tuple[int, int], ...]) -> None:
     """As xdist, pytest-forked and reportlog let only plain values through."""
-    packed = reports.pack(Facts(*plain, "[case]", extra))
+    facts = Facts(*plain, "[case]", extra, earlier)
+    packed = reports.pack(facts)
     assert [type(value) for value in packed] == [str, str, str]
     assert packed[2].isascii()
-    assert reports.unpack(packed) == Facts(*plain, "[case]", extra)
+    assert reports.unpack(packed) == facts
 
 
 def test_most_facts_are_short() -> None:

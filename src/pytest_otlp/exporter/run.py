@@ -334,8 +334,8 @@ class Run:
         test = self._open.pop(event.key, None)
         if test is None:
             return ()
-        _, number, worker, start, a, b, c, d, e, setup, call, teardown, case = event
-        end = start + e
+        _, number, worker, times, durations, case = event
+        start, end = times[0], times[5]
         self.counts["passed"] += 1
         self.tests += 1
         self._workers.count(worker, "passed")
@@ -343,8 +343,7 @@ class Run:
         self._latest = max(self._latest, end + SHORTEST)
         if self.files is not None:
             self.files.end(AttemptOver(test.nodeid, worker, number, start, end, "passed", ("passed",)))
-        times = (start, start + a, start + b, start + c, start + d, end)
-        passed = Passed(test.nodeid, worker, number, case or test.case, times, (setup, call, teardown), test.retried)
+        passed = Passed(test.nodeid, worker, number, case or test.case, times, durations, test.retried)
         return (_with_debugger(passed, test.debugged),) if test.debugged else (passed,)
 
     def _attempt(self, test: _Open) -> Attempt:

@@ -413,8 +413,8 @@ def test_a_pass_is_like_any_other_test(steps: list[int], detail: str, rerun: boo
         again = Phase("call", "failed", "rerun", BEGIN, BEGIN, 0.1, Failure("E", "no", ""))
         before.append(PhasesFinished(1, 1, "gw0", last=True, phases=(again,)))
     long = PhasesFinished(1, 2, "gw0", last=True, phases=tuple(rows))
-    after = [time - times[0] for time in times[1:]]
-    short = events.TestPassed._make([1, 2, "gw0", times[0], *after, 250_000, 1, 3_000, None])
+    a, b, c, d, e, f = times
+    short = events.TestPassed(1, 2, "gw0", (a, b, c, d, e, f), (250_000, 1, 3_000))
     runs = Run(), Run()
     overs: tuple[Event, Event] = long, short
     told = [finals_of([*before, over], run) for over, run in zip(overs, runs, strict=True)]
