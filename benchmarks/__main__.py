@@ -92,9 +92,11 @@ def main() -> None:
     if options.setup_only:
         return
     rounds = 1 if options.quick else options.rounds
+    before = page.ticks()
     samples = measured(environments, suites, peers, rounds, bool(options.peers))
     facts = {
         **page.machine(),
+        **page.stolen(before, page.ticks()),
         "versions": page.main_versions(peers, installed),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         "command": command(options),

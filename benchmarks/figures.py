@@ -56,6 +56,13 @@ class Results:
         both = [(sample, alone[sample.turn]) for sample in self.of(suite, peer) if sample.turn in alone]
         return figure([compare(ours, theirs) for ours, theirs in both])
 
+    def fastest(self, suite: str, peer: str, compare: Callable[[Sample, Sample], float]) -> float | None:
+        """`compare(the peer's, pytest's alone)` of the fastest run of each: others' work can only make a run slower."""
+        ours, alone = self.of(suite, peer), self.of(suite, ALONE.name)
+        if not ours or not alone:
+            return None
+        return compare(*(min(samples, key=lambda sample: sample.wall) for samples in (ours, alone)))
+
     def single(self, suite: str, peer: str, value: Callable[[Sample], float]) -> Figure | None:
         """A figure of the peer alone."""
         return figure([value(sample) for sample in self.of(suite, peer)])

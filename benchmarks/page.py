@@ -30,6 +30,8 @@ METHOD = """\
 
 - One pytest process at a time; within a suite the peers take turns, another one first each time. A ratio or a
   difference is taken between runs of the same turn, and the median of these is given, with the quartiles in brackets.
+  *Fastest runs* holds the fastest run of each against the other: what else a machine does can only slow a run down. A
+  target is reached by the median.
 - Wall time is from the start of the process to its exit. CPU time is user and system time of all its descendants,
   those included that outlive it. Every peer collected each suite once before, so that no run compiles a module.
 - All send OTLP over HTTP to a counting server on 127.0.0.1, ddtrace its own format to the same server in an agent's
@@ -78,7 +80,10 @@ def target_rows(results: Results, suites: Mapping[str, Suite]) -> Iterable[list[
         value = target.measured(results, suites)
         title = " and ".join(suites[name].title for name in target.suites) or "all"
         shown = text(value, target.digits, target.unit) or "not measured"
-        yield [title, target.label, bounds(target), shown, "yes" if value and target.reached(value) else "**no**"]
+        best = target.fastest(results)
+        fastest = "" if best is None else f"{best:,.{target.digits}f}{f' {target.unit}' if target.unit else ''}"
+        reached = "yes" if value and target.reached(value) else "**no**"
+        yield [title, target.label, bounds(target), shown, fastest, reached]
 
 
 def suite_table(suite: Suite, results: Results, peers: Sequence[str]) -> str:
@@ -169,6 +174,24 @@ def machine() -> dict[str, str]:
     }
 
 
+def ticks() -> Sequence[int]:
+    """Of all processors by use, since the system's start (proc_stat(5)); empty where it does not say."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    except OSError:
+        return ()
+    return [int(number) for number in first.split()[1:9]]
+
+
+def stolen(before: Sequence[int], after: Sequence[int]) -> dict[str, str]:
+    """How much of the time that it wanted to compute a virtual machine had to wait for its host."""
+    if not before:
+        return {}
+    used = [new - old for old, new in zip(before, after, strict=True)]
+    busy = sum(used) - used[3] - used[4]
+    return {"stolen by the host": f"{used[7] / busy:.0%} of the time in which a processor had work"} if busy else {}
+
+
 def main_versions(peers: Sequence[Peer], versions: Mapping[str, Sequence[str]]) -> str:
     """pytest's version and each peer's own."""
     named = {"pytest", "pytest-xdist", "opentelemetry-sdk"} | {peer.environment for peer in peers}
@@ -189,7 +212,7 @@ def render(
     """The whole page; without the targets where it is not `judged`, as shortened suites say nothing about them."""
     listed = "\n".join(f"- {name}: {value}" for name, value in facts.items() if name != "command")
     parts = [HEAD.format(command=facts["command"], facts=listed)]
-    head = ["suite", "figure", "to reach", "measured", "reached"]
+    head = ["suite", "figure", "to reach", "measured", "fastest runs", "reached"]
     if judged:
         parts.append("## pytest-otlp against its targets\n\n" + table(head, target_rows(results, suites)))
     for suite in suites.values():
