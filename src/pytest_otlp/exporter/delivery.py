@@ -18,7 +18,7 @@ from pytest_otlp.exporter.records import Attributes, Record, Signal
 from pytest_otlp.exporter.transport import Answer, Payload, Transport, Verdict
 
 QUEUE_LENGTH = 4
-"""Payloads (of at most 512 spans and 3.75 MiB) that wait for an endpoint."""
+"""Payloads (of at most 1,024 spans and 3.75 MiB) that wait for an endpoint."""
 MOST_UNDER_WAY = 8
 """Requests that a slow endpoint has at a time."""
 MOST_AT_THE_END = 16
@@ -40,6 +40,8 @@ class _Item(NamedTuple):
     number: int
     payload: Payload
     place: int | None
+    placed: int
+    """Records from that place on."""
 
 
 class Sender:
@@ -95,10 +97,11 @@ class Sender:
         """All that can be done is done."""
         return not self._under_way and (bool(self.stopped) or (self._closed and not self._queue))
 
-    def offer(self, resource: Attributes, records: Sequence[Record], place: int | None = None) -> None:
+    def offer(self, resource: Attributes, records: Sequence[Record], place: int | None = None, ahead: int = 0) -> None:
         """Encodes records and puts them at the end of the queue. Does nothing once the signal has stopped.
 
-        `place`: of the first of them, where `settled` is to be told.
+        `place`: of the first of them, where `settled` is to be told; `ahead`: how many stand before that one and have
+        no place.
         """
         if self.stopped:
             return
@@ -108,14 +111,16 @@ class Sender:
         if not payloads and encoded.unencodable:
             payloads = [Payload(b"", 0, encoded.unencodable)]
         with self._changed:
-            self._put(payloads, place)
+            self._put(payloads, place, ahead)
 
-    def _put(self, payloads: Sequence[Payload], place: int | None) -> None:
+    def _put(self, payloads: Sequence[Payload], place: int | None, ahead: int) -> None:
         if self.stopped:
             return
         for payload in payloads:
-            heappush(self._queue, _Item(next(self._numbers), payload, place))
-            place = None if place is None else place + payload.consumed
+            placed = 0 if place is None else max(0, payload.consumed - ahead)
+            heappush(self._queue, _Item(next(self._numbers), payload, place, placed))
+            place = None if place is None else place + placed
+            ahead = max(0, ahead - payload.consumed)
         self._staff()
 
     def replace(self, resource: Attributes, records: Sequence[Record]) -> None:
@@ -232,10 +237,9 @@ class Sender:
         if rejected or aside:
             self._rejection = answer.reason if rejected else "could not be encoded"
         delivered, before, settled = self.counts
-        placed = 0 if item.place is None else payload.consumed
-        self.counts = Counts(delivered + payload.size - rejected, before + rejected + aside, settled + placed)
+        self.counts = Counts(delivered + payload.size - rejected, before + rejected + aside, settled + item.placed)
         if item.place is not None:
-            self._settled(item.place, item.place + placed)
+            self._settled(item.place, item.place + item.placed)
 
     def _stop(self, reason: str) -> None:
         if not self.stopped:

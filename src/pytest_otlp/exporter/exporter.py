@@ -20,8 +20,8 @@ from pytest_otlp.exporter.trace import Trace
 
 TICK = 0.2
 """s that a finished test's spans wait for company."""
-BATCH = 512
-"""Spans that do not wait any longer."""
+BATCH = 960
+"""Spans that do not wait any longer; with the markers that go ahead of them they fit into one payload."""
 METRICS_INTERVAL = 1.0
 """s"""
 
@@ -145,6 +145,8 @@ class Exporter:
         if self._senders.logs is not None:
             spans = self._senders.logs.exceptions(spans)
         if self._traces:
+            if len(self._pending) + len(spans) > BATCH:
+                self.flush()
             self._add(spans)
         if len(self._pending) >= BATCH:
             self.flush()
@@ -168,12 +170,17 @@ class Exporter:
     def flush(self) -> None:
         self._flushed = time.monotonic()
         pending, self._pending = self._pending, []
-        if pending and self.live and self.run.files is not None and self._trace is not None:
-            self._send_markers(self._trace)
-        if pending:
-            self._senders.traces.offer(self._resource, pending, self._pending_end - len(pending))
+        markers = self._markers_of_files()
+        if pending or markers:
+            place = self._pending_end - len(pending) if pending else None
+            self._senders.traces.offer(self._resource, [*markers, *pending], place, len(markers))
         if self._senders.logs is not None and self.run.shows:
             self._senders.logs.flush(self._resource)
+
+    def _markers_of_files(self) -> Sequence[Span]:
+        if not (self.live and self._traces and self._trace is not None):
+            return ()
+        return list(self._markers.of_files(self.run, self._trace))
 
     def tick(self) -> None:
         """What is due by time alone."""

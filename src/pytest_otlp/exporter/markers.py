@@ -31,13 +31,14 @@ class Markers:
         if not self.begun and not run.closed and _shows(run, trace, now):
             self.begun = True
             found.append(marker(trace, run.collected))
-        found += self._of_files(run, trace)
         long = {_key(test): test for test in run.running if now - test.start >= LONG_TEST and _placed(test, trace)}
-        found += [running_marker(trace, test) for key, test in long.items() if key not in self._marked]
+        tests = [running_marker(trace, test) for key, test in long.items() if key not in self._marked]
+        if tests:
+            found += self.of_files(run, trace)
         self._marked = set(long)
-        return found
+        return found + tests
 
-    def _of_files(self, run: Run, trace: Trace) -> Iterable[Span]:
+    def of_files(self, run: Run, trace: Trace) -> Iterable[Span]:
         """Of the files that are under way: each before its tests, and before the marker of one of these."""
         if run.files is None or trace.plan.per != "file":
             return

@@ -128,6 +128,16 @@ def test_what_needs_no_settling() -> None:
     assert sending.sender.counts == Counts(delivered=2, rejected=0, settled=1)
 
 
+@pytest.mark.parametrize(("size", "settled"), [(9, [(7, 10)]), (3, [(7, 8), (8, 10)]), (2, [(7, 7), (7, 9), (9, 10)])])
+def test_what_needs_no_settling_may_stand_ahead(size: int, settled: list[tuple[int, int]]) -> None:
+    sending = Delivery(size=size)
+    sending.sender.offer({}, [a_record(number) for number in range(5)], 7, ahead=2)
+    sending.finish()
+    assert sending.delivered == [0, 1, 2, 3, 4]
+    assert sending.settled == settled
+    assert sending.sender.counts == Counts(delivered=5, rejected=0, settled=3)
+
+
 # What is not
 
 

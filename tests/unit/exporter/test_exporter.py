@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,10 @@ def spans_of_run(*told: Event) -> list[Span]:
     return spans_from(Trace.of(session), finals_of(told))
 
 
+def names_in(records: bytes | Sequence[object]) -> list[str]:
+    return [whole(record).name for record in records if isinstance(record, Span | SharedSpan)]
+
+
 # One life
 
 
@@ -159,6 +163,29 @@ def test_less_waits_for_a_tick(journal: Path, monkeypatch: pytest.MonkeyPatch) -
     assert len(run.transport.sent) == 1
     run.finish()
     assert len(run.spans()) == 8
+
+
+def test_a_file_s_marker_goes_ahead_of_its_first_tests(journal: Path) -> None:
+    """In one request with them: a file of quick tests is over before another one would be there."""
+    session = a_session(time=time.time_ns())
+    run = Exporting(journal)
+    run.exporter.live = True
+    collected = events.TestsCollected(session.time, 2)
+    run.take(session, collected, events.TracesSplit("file", {"test_it.py": 2}), *a_test(1, start=session.time))
+    run.exporter.flush()
+    run.transport.wait_for(2)
+    alone, with_tests = (names_in(request.payload.data) for request in run.transport.sent)
+    assert alone == ["pytest"]
+    assert with_tests == ["test_it.py", "test_it.py::test_1", "setup", "call", "teardown"]
+    run.finish()
+
+
+def test_a_batch_stays_within_one_payload(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter_module, "BATCH", 10)
+    run = Exporting(journal, size=10)
+    run.take(a_session(), *a_test(1), *a_test(2), *a_test(3), END)
+    run.finish()
+    assert [len(request.payload.data) for request in run.transport.sent] == [8, 5]
 
 
 def test_markers_go_out_while_the_run_goes_on(journal: Path) -> None:
