@@ -101,6 +101,18 @@ def test_what_is_sent_again_counts_once(view: View) -> None:
     ] * 2
 
 
+def test_what_is_sent_again_hides_nothing_new(view: View) -> None:
+    """A request with what is known, what is new and the same twice."""
+    view.send(resource(), spans_of_test(1))
+    view.send(resource(), [*spans_of_test(0), *spans_of_test(1), *spans_of_test(2), *spans_of_test(2)])
+    view.send(resource(), [*spans_of_test(3), root(passed=4)])
+    run = view.run()
+    assert (run["state"], run["tests"], run["counts"], run["spans"]) == ("finished", 4, {"passed": 4}, 17)
+    assert [row["name"] for row in view.tests(run["id"])] == ["test_1", "test_0", "test_2", "test_3"]
+    for number in range(4):
+        assert len(view.detail(run["id"], f"test_{number}").spans) == 4
+
+
 def test_a_test_that_takes_long_runs_until_its_span_comes(view: View) -> None:
     nodeid = "test_it.py::test_0"
     above = span_id(ids.test_span_id("run-1", "", nodeid, 1))
