@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import threading
-import webbrowser
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from pytest_otlp.viewer import browser
 from support.otlp_server import Request
 from support.viewer import View
 
@@ -21,7 +20,6 @@ _SCRIPT = ROOT / "viewer" / "browser" / "picture.mjs"
 _SIZE = "1280x800"
 _PATIENCE = 60.0
 """s that the browser has for its pictures."""
-_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 class Page:
@@ -60,8 +58,7 @@ class Page:
 
 def opened(page: Page, *, onlooker: bool, env: Mapping[str, str]) -> bool:
     """Opens the page where somebody is there to see it in a browser."""
-    display = sys.platform in ("darwin", "win32") or any(env.get(name) for name in _DISPLAYS)
-    return onlooker and display and not page.trouble and webbrowser.open(page.address)
+    return onlooker and not page.trouble and not browser.show(page.address, env)
 
 
 def somebody_looks(stdin: TextIO, stdout: TextIO, env: Mapping[str, str]) -> bool:

@@ -8,13 +8,12 @@ import logging
 import os
 import signal
 import sys
-import webbrowser
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_otlp.presence import noted, state_folder
-from pytest_otlp.viewer import page
+from pytest_otlp.viewer import browser, page
 from pytest_otlp.viewer.arguments import Ports
 from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, token_in
 from pytest_otlp.viewer.loading import load
@@ -80,10 +79,10 @@ def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Kee
         page.check()
     except NoPageError as error:
         say(str(error))
+    if options.open and (problem := browser.show(address, os.environ)):
+        say(problem)
     say("send a run: pytest --otel --otel-logs=on" + _exposed(options, service))
     sys.stdout.flush()
-    if options.open:
-        webbrowser.open(address)
 
 
 def _exposed(options: argparse.Namespace, service: Service) -> str:
