@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TextIO
 
 from pytest_otlp.viewer import browser
+from pytest_otlp.viewer.report import report
 from support.otlp_server import Request
 from support.viewer import View
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "build" / "demo.png"
+FILE = ROOT / "build" / "demo.html"
 _SCRIPT = ROOT / "viewer" / "browser" / "picture.mjs"
 _SIZE = "1280x800"
 _PATIENCE = 60.0
@@ -25,9 +27,11 @@ _PATIENCE = 60.0
 class Page:
     """`pytest-otlp view` in a process of its own, which gets what the demo's receiver gets."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, store: Path) -> None:
+        """`store`: where the view keeps its runs."""
         self._view = view
-        self.address = f"http://127.0.0.1:{view.page_port}/#token={view.token}"
+        self._store = store
+        self.address = address_of(view)
         self.trouble = next((line for line in view.lines if "no page" in line), "")
         """Why there is nothing to look at, in an installation without the page."""
         self._refused: list[str] = []
@@ -44,6 +48,10 @@ class Page:
         """Of the only run."""
         return f"{self.address}&run={self._view.run()['id']}"
 
+    def as_file(self) -> Path:
+        """The run as one file, which stays when the page is gone."""
+        return report([self._store], FILE).path
+
     def problems(self, outcomes: Mapping[str, int]) -> list[str]:
         """How what the page shows at the end differs from `outcomes`, which the receiver got."""
         if self._refused:
@@ -54,6 +62,10 @@ class Page:
             return [f"the page shows the runs as {[run['state'] for run in self._view.runs()]}"]
         shown = Counter(self._view.run()["counts"])
         return [] if shown == Counter(outcomes) else [f"the page counts {dict(shown)}"]
+
+
+def address_of(view: View) -> str:
+    return f"http://127.0.0.1:{view.page_port}/#token={view.token}"
 
 
 def opened(page: Page, *, onlooker: bool, env: Mapping[str, str]) -> bool:
