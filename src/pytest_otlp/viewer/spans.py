@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from pytest_otlp import semconv
 from pytest_otlp.exporter.trace import SHORTEST
-from pytest_otlp.viewer import otlp
+from pytest_otlp.viewer import otlp, warned
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.brief import Brief, Item, Part, attributes_of
 from pytest_otlp.viewer.changes import NewRow
@@ -190,6 +190,7 @@ class _RunSpans:
             else:
                 self._count_all(pack, row, number)
             self._over(pack, row)
+            warned.note(self._ledger.connection, self._run.no, pack.test, number)
         self._ledger.connection.executemany(_INSERT_PACK, bodies)
         begin, end = min(pack.start for pack in packs) // 1000, max(pack.end for pack in packs) // 1000
         states.count_rows(state, Counter(row.outcome for row in rows), self._ledger.now, begin, end)
@@ -245,7 +246,8 @@ class _RunSpans:
         elif item.brief.parent_span_id:
             self._below(item)
             return
-        self._single(item)
+        if self._single(item):
+            warned.note(self._ledger.connection, self._run.no, item, warned.NO_TEST)
 
     def _packed(self, number: int, span: Brief) -> bool:
         """Whether it came with its test already, and is sent again without it."""
@@ -294,6 +296,7 @@ class _RunSpans:
         if (number is not None and self._packed(number, span)) or not self._single(item):
             return
         if number is None:
+            warned.note(self._ledger.connection, self._run.no, item, warned.NO_TEST)
             outcome = _outcome(span)
             if outcome:
                 states.count(self._state, outcome)
