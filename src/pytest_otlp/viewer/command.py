@@ -79,7 +79,8 @@ def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Kee
         page.check()
     except NoPageError as error:
         say(str(error))
-    if options.open and (problem := browser.show(address, os.environ)):
+    near = f"{service.local_page}/#token={guard.token}" if service.local_ports else address
+    if options.open and (problem := browser.show(near, os.environ)):
         say(problem)
     say("send a run: pytest --otel --otel-logs=on" + _exposed(options, service))
     sys.stdout.flush()
