@@ -363,6 +363,12 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
         found = view.runs()
         assert [(run["state"], run["counts"]) for run in found] == [("finished", {"passed": 1, "failed": 1})] * 2
         assert view.detail(found[0]["id"], "test_b").more("call")["events"][0]["name"] == "exception"
+        texts = [path.read_text("utf-8") for path in (written, journal)]
+        counts = [sum(run["spans"] + run["logs"] for run in found if run["id"] in text) for text in texts]
+        assert view.lines[:2] == [
+            f"imported: {count} spans and log records of {path}"
+            for count, path in zip(counts, (written, journal), strict=True)
+        ]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     except OSError as error:
         return fail(f"{error.filename or folder}: {error.strerror or error}")
     try:
-        _import(service.store, options.imports)
+        _import(service.store, options.imports, say)
     except (SourceError, WriteError) as error:
         service.close()
         return fail(str(error))
@@ -62,12 +62,12 @@ def _service(options: argparse.Namespace, folder: Path, guard: Guard, keep: Keep
     return Service(options.host, ports, guard, lambda live: Store(path, keep, live.publish), keep, options.trace_url)
 
 
-def _import(store: Store, paths: Iterable[Path]) -> None:
+def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None]) -> None:
     """Raises:
     SourceError: a file cannot be read.
     """
     for path in paths:
-        load(store, path)
+        say(f"imported: {load(store, path)} spans and log records of {path}")
 
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:
