@@ -13,7 +13,7 @@ else
 BIN := $(VENV)/bin
 endif
 STAMP := $(VENV)/.ready
-CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfile.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path))))
+CODE := $(strip $(foreach path,src tests demo benchmarks backends scripts noxfile.py hatch_build.py,$(if $(shell find $(path) -name '*.py' -print -quit 2>/dev/null),$(path))))
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # The viewer's page: built here, so that who installs the package needs no Node.
 PAGE := src/pytest_otlp/viewer/page/index.html

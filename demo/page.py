@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import threading
-import webbrowser
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
+from pytest_otlp.viewer import browser
+from pytest_otlp.viewer.report import report
 from support.otlp_server import Request
 from support.viewer import View
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "build" / "demo.png"
+FILE = ROOT / "build" / "demo.html"
 _SCRIPT = ROOT / "viewer" / "browser" / "picture.mjs"
 _SIZE = "1280x800"
 _PATIENCE = 60.0
 """s that the browser has for its pictures."""
-_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 class Page:
     """`pytest-otlp view` in a process of its own, which gets what the demo's receiver gets."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, store: Path) -> None:
+        """`store`: where the view keeps its runs."""
         self._view = view
-        self.address = f"http://127.0.0.1:{view.page_port}/#token={view.token}"
+        self._store = store
+        self.address = address_of(view)
         self.trouble = next((line for line in view.lines if "no page" in line), "")
         """Why there is nothing to look at, in an installation without the page."""
         self._refused: list[str] = []
@@ -46,6 +48,10 @@ class Page:
         """Of the only run."""
         return f"{self.address}&run={self._view.run()['id']}"
 
+    def as_file(self) -> Path:
+        """The run as one file, which stays when the page is gone."""
+        return report([self._store], FILE).path
+
     def problems(self, outcomes: Mapping[str, int]) -> list[str]:
         """How what the page shows at the end differs from `outcomes`, which the receiver got."""
         if self._refused:
@@ -58,10 +64,13 @@ class Page:
         return [] if shown == Counter(outcomes) else [f"the page counts {dict(shown)}"]
 
 
+def address_of(view: View) -> str:
+    return f"http://127.0.0.1:{view.page_port}/#token={view.token}"
+
+
 def opened(page: Page, *, onlooker: bool, env: Mapping[str, str]) -> bool:
     """Opens the page where somebody is there to see it in a browser."""
-    display = sys.platform in ("darwin", "win32") or any(env.get(name) for name in _DISPLAYS)
-    return onlooker and display and not page.trouble and webbrowser.open(page.address)
+    return onlooker and not page.trouble and not browser.show(page.address, env)
 
 
 def somebody_looks(stdin: TextIO, stdout: TextIO, env: Mapping[str, str]) -> bool:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from demo.page import ROOT, Page, picture
+from demo.page import ROOT, address_of, picture
 from demo.show import TIMEOUT, start
 
 from support.viewer import View
@@ -31,8 +31,7 @@ def main() -> int:
         finally:
             process.kill()
             process.wait()
-        page = Page(view)
-        problem = picture(page.address, fragments(view), SIZE)
+        problem = picture(address_of(view), fragments(view), SIZE)
     if problem:
         sys.stderr.write(f"{problem}\n")
     return 1 if problem else 0

@@ -66,9 +66,10 @@ def main() -> int:
 
 def page_with(stack: ExitStack, screen: Screen) -> Page | None:
     """The project's page, for as long as the stack lasts; None where it cannot be started, which is told."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    store = folder / "runs.db"
     try:
-        page = Page(stack.enter_context(View(Path(folder), "--db=:memory:")))
+        page = Page(stack.enter_context(View(folder, f"--db={store}")), store)
     except AssertionError as error:
         screen.line(f"Without a page: {str(error).strip()}")
         return None
@@ -88,9 +89,12 @@ def end_at(page: Page, screen: Screen, *, seen: bool, onlooker: bool) -> None:
     if not seen:
         problem = picture(address, {PICTURE: address.partition("#")[2].partition("&")[2]})
         screen.line(f"No picture of it: {problem}" if problem else f"A picture of it: {PICTURE}")
+    screen.line(f"The same in a file, for any browser: {page.as_file()}")
     if onlooker:
         screen.line(f"The page stays until you press Enter, at most {STAY / 60:.0f} minutes.")
         until_enter(sys.stdin, STAY)
+    else:
+        screen.line("The page is gone now, for nobody is at a terminal; the file stays.")
 
 
 def start(endpoint: str, output: IO[str], **more: str) -> subprocess.Popen[bytes]:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+_BEHIND = 1 << 30
+"""A byte that no note is long enough to have."""
+
 
 def state_folder(env: Mapping[str, str], home: Path) -> Path:
     """Where this user's programs keep what they remember (XDG Base Directory Specification, and Windows' own)."""
@@ -27,28 +30,66 @@ def noted(folder: Path, ports: Iterable[int], page: str) -> Iterator[None]:
     `page`: the address of the page, without the token.
     """
     paths = [_note(folder, port) for port in ports]
-    text = json.dumps({"page": page, "pid": os.getpid()})
+    held: list[int] = []
     with suppress(OSError):
-        for path in paths:
-            new = path.with_name(f"{path.name}.{os.getpid()}")
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-            new.replace(path)
+        held.extend(_written(path, json.dumps({"page": page})) for path in paths)
     try:
         yield
     finally:
+        for descriptor in held:
+            os.close(descriptor)
         for path in paths:
             with suppress(OSError):
                 path.unlink()
 
 
+def _written(path: Path, text: str) -> int:
+    """The note, locked as long as the descriptor is open: the system lets go of it however the process ends."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+    descriptor = os.open(path, os.O_RDWR)
+    with suppress(OSError):
+        _lock(descriptor)
+    return descriptor
+
+
 def page_at(env: Mapping[str, str], port: int) -> str:
     """The page of the receiver that takes telemetry at a port of this machine; empty where none is known to live."""
     try:
-        note = json.loads(_note(state_folder(env, Path.home()), port).read_text("utf-8"))
-        return str(note["page"]) if process_lives(int(note["pid"])) else ""
+        path = _note(state_folder(env, Path.home()), port)
+        note = json.loads(path.read_text("utf-8"))
+        return str(note["page"]) if _is_held(path) else ""
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError):
         return ""  # no home, no note, or one that somebody else has written
+
+
+def _is_held(path: Path) -> bool:
+    """Whether the process that wrote a note lives still."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        _lock(descriptor)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock(descriptor: int) -> None:
+    """Raises:
+    OSError: another has the lock, or the file system knows none.
+    """
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415  only there
+
+        os.lseek(descriptor, _BEHIND, os.SEEK_SET)  # what is locked there cannot be read by others
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl  # noqa: PLC0415  not there
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _note(folder: Path, port: int) -> Path:

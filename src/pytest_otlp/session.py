@@ -198,7 +198,9 @@ class Session:
         clean = result.spans.delivered == result.spans.produced and not (result.problem or result.notices)
         if clean and self._config.get_verbosity() <= -2:
             return ""
-        return terminal.summary(result, target=self._options.endpoint.target, journal=path, link=self._link)
+        endpoint = self._options.endpoint
+        target = "" if endpoint.kind == "html" else endpoint.target
+        return terminal.summary(result, target=target, journal=path, link=self._link)
 
     def _own_notices(self) -> list[str]:
         found = [] if self._header_shown else list(self._notices)

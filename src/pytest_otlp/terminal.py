@@ -23,10 +23,15 @@ def notice(text: str) -> str:
 
 
 def summary(result: Result, *, target: str, journal: str, link: str) -> str:
-    """How the delivery ended: all delivered, or what became of the rest and what to do about it."""
+    """How the delivery ended: all delivered, or what became of the rest and what to do about it.
+
+    `target` is empty where nothing is sent, for a report that is all that was asked for; a notice says where it is.
+    """
     spans = result.spans
     head = f"otlp: {_counted(result.tests, 'test')}, "
-    if spans.delivered == spans.produced:
+    if not target:
+        text = f"{head}{_counted(spans.produced, 'span')}"
+    elif spans.delivered == spans.produced:
         text = f"{head}{_counted(spans.produced, 'span')} delivered to {target}"
     else:
         text = f"{head}{spans.delivered} of {_counted(spans.produced, 'span')} delivered to {target}{_rest(result)}"

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pytest_otlp.presence import state_folder
+from pytest_otlp.presence import page_at, state_folder
 from pytest_otlp.viewer.arguments import DEFAULT, Ports
 from pytest_otlp.viewer.guard import token_in
 
 _PATIENCE = 15.0
 """s that the receiver has to listen."""
+_NOTE = 1.0
+"""s from listening to its note."""
 _POLL = 0.02
 
 
@@ -27,14 +29,28 @@ def ensure(env: Mapping[str, str], home: Path, ports: Ports = DEFAULT) -> str:
     """
     try:
         folder = state_folder(env, home)
-        page = f"page: http://127.0.0.1:{ports.page}/#token={token_in(folder)}"
+        token = token_in(folder)
         if _listens(ports.http):
-            return page if _listens(ports.page) else f"no page: not `pytest-otlp view` listens on port {ports.http}"
+            found = _noted_page(env, ports.http)
+            return f"page: {found}/#token={token}" if found else _foreign(ports.http)
         process, log = _started(folder, ports)
         problem = _until_it_listens(process, log)
     except OSError as error:
         return f"no page: {error.filename or ''} {error.strerror or error}"
+    page = f"page: http://127.0.0.1:{ports.page}/#token={token}"
     return problem or f"{page} (process {process.pid} stays to show it)"
+
+
+def _foreign(port: int) -> str:
+    return f"no page: not `pytest-otlp view` listens on port {port}"
+
+
+def _noted_page(env: Mapping[str, str], port: int) -> str:
+    """Of the receiver that listens there, which may have begun this moment; empty where it is something else."""
+    deadline = time.monotonic() + _NOTE
+    while not (page := page_at(env, port)) and time.monotonic() < deadline:
+        time.sleep(_POLL)
+    return page
 
 
 def _listens(port: int) -> bool:

@@ -58,6 +58,12 @@ def test_shows_what_arrives_and_reports_it() -> None:
         pytest.skip("without the extra `view`, or the page not built: the demo told the rest")
     address = re.escape(re.findall(r"^It passes all on to the page at (\S+#token=\S+)$", live, re.MULTILINE)[0])
     assert re.match(rf"{address}&run=[0-9a-f-]{{36}}\n", page)
+    kept = re.search(
+        r"^The same in a file, for any browser: (.+)\nThe page is gone now, .*the file stays\.$", page, re.MULTILINE
+    )
+    assert kept is not None, page
+    assert "test_checkout.py::" in Path(kept[1]).read_text("utf-8")
+    assert started < Path(kept[1]).stat().st_mtime
     drawn = re.search(r"^A picture of it: (.+)$", page, re.MULTILINE)
     if drawn is None:
         pytest.skip(page.splitlines()[-1])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,17 +27,34 @@ def test_a_receiver_is_known_at_its_ports_while_it_lives(env: dict[str, str], tm
     assert [*folder.iterdir()] == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a process that is gone cannot be told there")
+HOLDS = """
+import sys
+from pathlib import Path
+from pytest_otlp.presence import noted
+with noted(Path(sys.argv[1]), (4318,), sys.argv[2]):
+    print("noted", flush=True)
+    sys.stdin.read()
+"""
+
+
 def test_a_receiver_that_was_killed_is_not_known(env: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    note = state_folder(env, tmp_path) / "view-at-4318.json"
-    for pid, page in ((os.getpid(), PAGE), (done.pid, "")):
-        note.write_text(json.dumps({"page": PAGE, "pid": pid}))
-        assert page_at(env, 4318) == page
+    folder = state_folder(env, tmp_path)
+    command = [sys.executable, "-c", HOLDS, str(folder), PAGE]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as receiver:
+        try:
+            assert receiver.stdout is not None
+            assert receiver.stdout.readline() == "noted\n"
+            assert [page_at(env, 4318) for _ in range(2)] == [PAGE] * 2
+        finally:
+            receiver.kill()
+            receiver.wait()
+        assert [path.name for path in folder.iterdir()] == ["view-at-4318.json"]
+        assert page_at(env, 4318) == ""
+        with noted(folder, (4318,), "http://127.0.0.1:5"):
+            assert page_at(env, 4318) == "http://127.0.0.1:5"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"page": "", "pid": "x"}', '{"page": "", "pid": 1e300}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"page": "http://127.0.0.1:1"}'])
 def test_a_note_that_is_none_does_no_harm(env: dict[str, str], tmp_path: Path, text: str) -> None:
     (state_folder(env, tmp_path) / "view-at-4318.json").write_text(text)
     assert page_at(env, 4318) == ""

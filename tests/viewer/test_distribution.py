@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 import tarfile
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,8 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
     pytest.importorskip("build", reason="the package `build` is not installed")
-    subprocess.run(command, check=True, capture_output=True)
+    job = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "shop/tests"}
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **job})
     return out
 
 
@@ -46,6 +50,32 @@ def test_wheel_and_sdist_have_the_page(distributions: Path) -> None:
         assert f"src/pytest_otlp/viewer/page/{name}" in in_sdist
     assert any(name.startswith("pytest_otlp/viewer/page/assets/") for name in in_wheel)
     assert not [name for name in in_wheel | in_sdist if "node_modules" in name]
+
+
+def test_the_page_of_an_index_leads_to_the_repository(distributions: Path) -> None:
+    (wheel,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = message_from_bytes(archive.read(name))
+    links = re.findall(r"(!?)\[[^]]+\]\(([^)]+)\)", str(metadata.get_payload()))
+    found = [(bool(picture), path.partition("#")[0]) for picture, path in links]
+    home = f"https://git.example/shop/tests/{{}}/v{metadata['Version']}/"
+    for picture, path in found:
+        start = home.format("raw" if picture else "blob")
+        assert path.startswith(start)
+        assert (ROOT / path.removeprefix(start)).is_file()
+    assert {picture for picture, _ in found} == {True, False}
+    assert "Source, https://git.example/shop/tests" in metadata.get_all("Project-URL", [])
+
+
+def test_links_of_a_build_elsewhere_are_text() -> None:
+    """Rather than lead nowhere."""
+    pytest.importorskip("hatchling", reason="what builds the package is not installed")
+    hook = runpy.run_path(str(ROOT / "hatch_build.py"))
+    home = hook["repository"]({"GITHUB_SERVER_URL": "https://git.example"})
+    text = "See [docs/a.md](docs/a.md#b), [below](#below) and [else](https://else.example).\n\n![A run](docs/a.png)\n"
+    told = hook["readable_anywhere"](text, home, "v1")
+    assert told == "See docs/a.md, [below](#below) and [else](https://else.example).\n\n\n"
 
 
 def test_the_installed_wheel_serves_the_page(

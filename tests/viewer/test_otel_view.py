@@ -15,6 +15,7 @@ import pytest
 
 from pytest_otlp.viewer.arguments import Ports
 from pytest_otlp.viewing import ensure
+from support.viewer import View
 
 
 @pytest.fixture
@@ -50,8 +51,15 @@ def test_a_receiver_is_started_once_and_stays(ports: Ports, state: dict[str, str
             os.waitpid(int(found[1]), 0)
 
 
+def test_a_receiver_that_is_there_already_leads_to_its_own_page(
+    ports: Ports, state: dict[str, str], tmp_path: Path
+) -> None:
+    with View(tmp_path, ports=(ports.http, ports.grpc, 0)) as view:
+        assert ensure(state, tmp_path, ports) == f"page: http://127.0.0.1:{view.page_port}/#token={view.token}"
+
+
 def test_what_listens_there_already_may_be_something_else(ports: Ports, state: dict[str, str], tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", ports.http)):
+    with socket.create_server(("127.0.0.1", ports.http)), socket.create_server(("127.0.0.1", ports.page)):
         told = ensure(state, tmp_path, ports)
     assert told == f"no page: not `pytest-otlp view` listens on port {ports.http}"
 

@@ -268,6 +268,40 @@ def test_a_collection_that_fails_says_where(view: View, runner: Runner) -> None:
     assert "nothing_of_that_name" in problem["message"]
 
 
+WARNS = """
+    import warnings
+    import pytest
+
+    @pytest.mark.parametrize("n", range(3))
+    def test_old(n):
+        warnings.warn("use <new>", DeprecationWarning)
+
+    def test_else():
+        warnings.warn("something else")
+
+    warnings.warn("while collecting")
+"""
+
+
+def test_warnings_are_told_once_with_a_test_of_theirs(view: View, runner: Runner) -> None:
+    run_into(view, runner, f"--otel-endpoint={view.endpoint}", files=WARNS)
+    run = view.run()
+    told = view.get(f"/api/runs/{run['id']}")
+    rows = view.tests(run["id"])
+    old, other, collecting = told["warned"]
+    assert (old["category"], old["message"], old["count"]) == ("DeprecationWarning", "use <new>", 3)
+    assert old["place"] == "test_it.py:7"
+    assert rows[old["test"]]["name"].startswith("test_old")
+    assert (other["category"], other["message"], rows[other["test"]]["name"]) == (
+        "UserWarning",
+        "something else",
+        "test_else",
+    )
+    assert (collecting["message"], collecting["test"]) == ("while collecting", -1)
+    assert sum(warning["count"] for warning in told["warned"]) == run["warnings"] == 5
+    assert [event for event in told["events"] if event["name"] == "pytest.warning"] == []
+
+
 @pytest.mark.parametrize("per", ["file", "test"])
 def test_a_run_of_many_traces_is_one_run(view: View, runner: Runner, per: str) -> None:
     run_into(view, runner, f"--otel-endpoint={view.endpoint}", f"--otel-trace-per={per}", "-p", "no:xdist")

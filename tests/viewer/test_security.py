@@ -270,6 +270,12 @@ def test_beyond_loopback_senders_need_the_token(folder: Path) -> None:
             assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
             export(ExportTraceServiceRequest(), metadata=[("authorization", f"Bearer {view.token}")])
         assert any("OTEL_EXPORTER_OTLP_HEADERS" in line for line in view.lines)
+        # What others, and a browser, can go to.
+        own = f"http://{socket.gethostname()}:{{}}"
+        assert f"page: {own.format(view.page_port)}/#token={view.token}" in view.lines
+        assert any(f"--otel-endpoint={own.format(view.http_port)}," in line for line in view.lines)
+        there = {"Host": f"{socket.gethostname()}:{view.page_port}"}
+        assert view.request("GET", "/", headers=there).status == 200
 
 
 @pytest.mark.parametrize(("which", "option"), [(0, "--http-port"), (1, "--grpc-port"), (2, "--page-port")])

@@ -101,6 +101,18 @@ def test_what_is_sent_again_counts_once(view: View) -> None:
     ] * 2
 
 
+def test_what_is_sent_again_hides_nothing_new(view: View) -> None:
+    """A request with what is known, what is new and the same twice."""
+    view.send(resource(), spans_of_test(1))
+    view.send(resource(), [*spans_of_test(0), *spans_of_test(1), *spans_of_test(2), *spans_of_test(2)])
+    view.send(resource(), [*spans_of_test(3), root(passed=4)])
+    run = view.run()
+    assert (run["state"], run["tests"], run["counts"], run["spans"]) == ("finished", 4, {"passed": 4}, 17)
+    assert [row["name"] for row in view.tests(run["id"])] == ["test_1", "test_0", "test_2", "test_3"]
+    for number in range(4):
+        assert len(view.detail(run["id"], f"test_{number}").spans) == 4
+
+
 def test_a_test_that_takes_long_runs_until_its_span_comes(view: View) -> None:
     nodeid = "test_it.py::test_0"
     above = span_id(ids.test_span_id("run-1", "", nodeid, 1))
@@ -351,6 +363,12 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
         found = view.runs()
         assert [(run["state"], run["counts"]) for run in found] == [("finished", {"passed": 1, "failed": 1})] * 2
         assert view.detail(found[0]["id"], "test_b").more("call")["events"][0]["name"] == "exception"
+        texts = [path.read_text("utf-8") for path in (written, journal)]
+        counts = [sum(run["spans"] + run["logs"] for run in found if run["id"] in text) for text in texts]
+        assert view.lines[:2] == [
+            f"imported: {count} spans and log records of {path}"
+            for count, path in zip(counts, (written, journal), strict=True)
+        ]
 
 
 @pytest.mark.parametrize(

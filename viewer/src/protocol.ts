@@ -75,6 +75,8 @@ export interface RunMore extends Run {
     attributes: Attributes;
     resource: Attributes;
     events: SpanEvent[];
+    /** Each warning once, the most frequent first; `test`: a row that caused it, -1 for none. Missing in older reports. */
+    warned?: { category: string; message: string; place: string; count: number; test: number }[];
     /** What failed while the tests were collected. */
     problems: { name: string; message?: string; attributes?: Attributes; events?: SpanEvent[] }[];
 }

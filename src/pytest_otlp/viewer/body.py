@@ -31,7 +31,9 @@ def refuse_hollow(body: bytes) -> None:
     """Raises:
     TooLargeError: it is made of empty messages, and would be a hundred times as large when it is read.
     """
-    if len(body) > _SMALL and sum(1 for _ in _EMPTY.finditer(body)) * _DENSE > len(body):
+    if len(body) <= _SMALL or body.count(0) * _DENSE <= len(body):  # which takes a tenth of the time of the next
+        return
+    if sum(1 for _ in _EMPTY.finditer(body)) * _DENSE > len(body):
         raise TooLargeError
 
 

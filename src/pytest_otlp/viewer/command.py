@@ -8,13 +8,12 @@ import logging
 import os
 import signal
 import sys
-import webbrowser
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from pytest_otlp.presence import noted, state_folder
-from pytest_otlp.viewer import page
+from pytest_otlp.viewer import browser, page
 from pytest_otlp.viewer.arguments import Ports
 from pytest_otlp.viewer.guard import Guard, guard_for, is_loopback, token_in
 from pytest_otlp.viewer.loading import load
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     except OSError as error:
         return fail(f"{error.filename or folder}: {error.strerror or error}")
     try:
-        _import(service.store, options.imports)
+        _import(service.store, options.imports, say)
     except (SourceError, WriteError) as error:
         service.close()
         return fail(str(error))
@@ -63,12 +62,12 @@ def _service(options: argparse.Namespace, folder: Path, guard: Guard, keep: Keep
     return Service(options.host, ports, guard, lambda live: Store(path, keep, live.publish), keep, options.trace_url)
 
 
-def _import(store: Store, paths: Iterable[Path]) -> None:
+def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None]) -> None:
     """Raises:
     SourceError: a file cannot be read.
     """
     for path in paths:
-        load(store, path)
+        say(f"imported: {load(store, path)} spans and log records of {path}")
 
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:
@@ -80,10 +79,11 @@ def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Kee
         page.check()
     except NoPageError as error:
         say(str(error))
+    near = f"{service.local_page}/#token={guard.token}" if service.local_ports else address
+    if options.open and (problem := browser.show(near, os.environ)):
+        say(problem)
     say("send a run: pytest --otel --otel-logs=on" + _exposed(options, service))
     sys.stdout.flush()
-    if options.open:
-        webbrowser.open(address)
 
 
 def _exposed(options: argparse.Namespace, service: Service) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import partial
 from typing import Any
 
-from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -15,6 +15,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 from pytest_otlp import semconv
 from pytest_otlp.viewer import spans
 from pytest_otlp.viewer.body import refuse_hollow
+from pytest_otlp.viewer.brief import Part, parts_of
 from pytest_otlp.viewer.ledger import Ledger, RunRecord
 from pytest_otlp.viewer.otlp import attributes_of, parsed, parsed_json
 from pytest_otlp.viewer.schema import signed
@@ -28,39 +29,38 @@ class Kind(Enum):
     LOGS = "logs"
 
 
-MESSAGES: Mapping[Kind, type[Message]] = {
-    Kind.TRACES: ExportTraceServiceRequest,
-    Kind.METRICS: ExportMetricsServiceRequest,
-    Kind.LOGS: ExportLogsServiceRequest,
-}
+Content = list[Part] | ExportLogsServiceRequest | ExportMetricsServiceRequest
+"""Of a request."""
 
 
-def message_of(kind: Kind, body: bytes, *, json: bool) -> Message:
+def content_of(kind: Kind, body: bytes, *, json: bool) -> Content:
     """Raises:
     BrokenError: the body is no such message.
     TooLargeError: it would be far larger when it is read.
     """
-    if json:
-        return parsed_json(MESSAGES[kind], body)
-    refuse_hollow(body)
-    return parsed(MESSAGES[kind], body)
+    if not json:
+        refuse_hollow(body)
+    if kind is Kind.TRACES:
+        return parts_of(parsed_json(ExportTraceServiceRequest, body).SerializeToString() if json else body)
+    if kind is Kind.LOGS:
+        return (parsed_json if json else parsed)(ExportLogsServiceRequest, body)
+    return (parsed_json if json else parsed)(ExportMetricsServiceRequest, body)
 
 
-def take(ledger: Ledger, message: Message, *, live: bool = True) -> int:
+def take(ledger: Ledger, content: Content, *, live: bool = True) -> int:
     """Writes what a request holds; the number of spans or log records in it. `live`: as it happens."""
     ledger.live = live
-    if isinstance(message, ExportTraceServiceRequest):
-        for of_resource in message.resource_spans:
-            spans.take(ledger, of_resource)
-        return sum(len(scope.spans) for part in message.resource_spans for scope in part.scope_spans)
-    if isinstance(message, ExportLogsServiceRequest):
-        for logs in message.resource_logs:
+    if isinstance(content, ExportLogsServiceRequest):
+        for logs in content.resource_logs:
             _take_logs(ledger, logs)
-        return sum(len(scope.log_records) for part in message.resource_logs for scope in part.scope_logs)
-    assert isinstance(message, ExportMetricsServiceRequest)
-    for metrics in message.resource_metrics:
-        _feel_pulse(ledger, attributes_of(metrics.resource.attributes))
-    return 0
+        return sum(len(scope.log_records) for part in content.resource_logs for scope in part.scope_logs)
+    if isinstance(content, ExportMetricsServiceRequest):
+        for metrics in content.resource_metrics:
+            _feel_pulse(ledger, attributes_of(metrics.resource.attributes))
+        return 0
+    for part in content:
+        spans.take(ledger, part)
+    return sum(len(part.spans) for part in content)
 
 
 def _feel_pulse(ledger: Ledger, resource: Mapping[str, Any]) -> None:
@@ -81,7 +81,7 @@ def _take_logs(ledger: Ledger, logs: ResourceLogs) -> None:
                 continue  # it belongs to no test and to no trace, so it has no place on the page
             if run_id and _is_ours(record):
                 start = record.time_unix_nano // 1000
-                _note_event(ledger, ledger.run(str(run_id), resource, attributes, start), record)
+                _note_event(ledger, ledger.run(str(run_id), resource, attributes, partial(int, start)), record)
             else:
                 _store_log(ledger, resource, record)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_otlp.viewer import state as states
@@ -130,9 +130,9 @@ class Ledger:
             cache[value] = number
         return number
 
-    def run(self, run: str, resource: int, attributes: Mapping[str, Any], start: int) -> RunRecord:
-        """The run of an id; begun at `start`, us since the epoch, where it is new."""
-        record = self._runs.get(run) or self._known_run(run) or self._new_run(run, resource, attributes, start)
+    def run(self, run: str, resource: int, attributes: Mapping[str, Any], start: Callable[[], int]) -> RunRecord:
+        """The run of an id. `start`: asked where it is new, for when it began in us since the epoch."""
+        record = self._runs.get(run) or self._known_run(run) or self._new_run(run, resource, attributes, start())
         self._runs[run] = self._numbers[record.no] = record
         record.changed = True
         record.state["live"] = self.live

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pytest_otlp.viewer import warned
 from pytest_otlp.viewer.schema import ROWS
 from pytest_otlp.viewer.state import State
 
@@ -45,7 +46,7 @@ def _label(store: sqlite3.Connection, shard: _Shard, number: int) -> None:
 
 
 def _move(store: sqlite3.Connection, shard: _Shard, to: _Shard) -> None:
-    """Rows, spans and fixtures of a shard behind those that are there."""
+    """Rows, spans, fixtures and warnings of a shard behind those that are there."""
     offset, later = to.state["tests"], shard.start - to.start
     keys = ((to.no << ROWS) + offset - (shard.no << ROWS), shard.no << ROWS, (shard.no + 1) << ROWS)
     store.execute("UPDATE pack SET key = key + ? WHERE key >= ? AND key < ?", keys)
@@ -62,6 +63,7 @@ def _move(store: sqlite3.Connection, shard: _Shard, to: _Shard) -> None:
         (to.no, offset, shard.no),
     )
     store.execute("DELETE FROM fixture WHERE run = ?", (shard.no,))
+    warned.move(store, shard.no, to.no, offset)
     store.execute("UPDATE trace SET run = ? WHERE run = ?", (to.no, shard.no))
     store.execute("DELETE FROM run WHERE no = ?", (shard.no,))
 

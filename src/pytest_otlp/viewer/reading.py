@@ -13,7 +13,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from pytest_otlp.viewer import columns
+from pytest_otlp import semconv
+from pytest_otlp.viewer import columns, warned
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.details import SpanTable, StoredLog, StoredSpan, Tree, event, is_running_marker, log_of, more_of
 from pytest_otlp.viewer.otlp import attributes_of
@@ -75,7 +76,12 @@ def run(store: sqlite3.Connection, run_id: str, now: int) -> dict[str, Any]:
         **states.summary(known.state, now),
         "attributes": attributes_of(root.attributes),
         "resource": _resource(store, known.resource),
-        "events": [event(item.name, item.time_unix_nano, item.attributes, base) for item in root.events],
+        "events": [
+            event(item.name, item.time_unix_nano, item.attributes, base)
+            for item in root.events
+            if item.name != semconv.WARNING_EVENT
+        ],
+        "warned": warned.of_run(store, known.no),
         "problems": _collection_problems(store, known),
     }
 

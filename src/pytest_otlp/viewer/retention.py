@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pytest_otlp.viewer import warned
 from pytest_otlp.viewer.arguments import KEEP_BYTES, KEEP_RUNS
 from pytest_otlp.viewer.ledger import Ledger
 from pytest_otlp.viewer.schema import ROWS
@@ -61,6 +62,7 @@ def remove(ledger: Ledger, number: int, run: str) -> None:
     execute("DELETE FROM pack WHERE key >= ? AND key < ?", keys)
     execute("DELETE FROM test WHERE key >= ? AND key < ?", keys)
     execute("DELETE FROM fixture WHERE run = ?", (number,))
+    warned.remove(ledger.connection, number)
     _remove_traces(ledger, [row[0] for row in execute("SELECT no FROM trace WHERE run = ?", (number,))])
     execute("DELETE FROM run WHERE no = ?", (number,))
     ledger.forget_run(run, number)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
 from pytest_otlp import semconv
-from pytest_otlp.viewer.otlp import attributes_of
+from pytest_otlp.viewer.brief import Brief, Item
 
 LONGEST_MESSAGE = 200
 """Characters."""
@@ -35,10 +32,6 @@ COLUMNS = (
 """Of a table of tests, in the order of the rows."""
 DELTAS = ("start",)
 PHASES = ("setup", "call", "teardown")
-_PLACE = re.compile(r"^(\S[^\n:]*:\d+): ", re.MULTILINE)
-"""How pytest ends each entry of a traceback."""
-_ERROR = 2
-"""StatusCode."""
 
 
 class Row(NamedTuple):
@@ -60,33 +53,26 @@ class Row(NamedTuple):
     teardown: int
 
 
-def row_of(test: Span, attributes: Mapping[str, Any], below: Iterable[Span]) -> Row:
-    """`attributes`: the test's, as plain values; `below`: its phases and what hangs below them."""
-    times = dict.fromkeys(PHASES, 0)
-    place = ""
-    for span in below:
-        if span.name in times and span.parent_span_id == test.span_id:
-            times[span.name] = length(span)
-        if not place and span.events:
-            place = _place(span)
+def row_of(item: Item, attributes: Mapping[str, Any], times: Mapping[str, int], place: str) -> Row:
+    """`attributes`: the test's, as plain values; `times`: us of its phases; `place`: where it failed."""
     seconds = attributes.get(semconv.DURATION)
     return Row(
         outcome=_text(attributes, semconv.OUTCOME) or "passed",
-        duration=round(seconds * 1e6) if isinstance(seconds, (int, float)) else length(test),
+        duration=round(seconds * 1e6) if isinstance(seconds, (int, float)) else length(item.brief),
         worker=_text(attributes, semconv.WORKER),
         attempt=_number(attributes, semconv.ATTEMPT) or 1,
         flaky=int(attributes.get(semconv.FLAKY) is True),
         markers=",".join(map(str, _many(attributes.get(semconv.MARKERS)))),
         phase=_text(attributes, semconv.FAILED_PHASE),
         type=_text(attributes, semconv.ERROR_TYPE),
-        message=_message(test, attributes),
-        place=place or (_place(test) if test.events else ""),
+        message=_message(item, attributes),
+        place=place,
         line=_number(attributes, semconv.CODE_LINE_NUMBER),
         **times,
     )
 
 
-def length(span: Span) -> int:
+def length(span: Brief) -> int:
     """In microseconds."""
     return max(0, span.end_time_unix_nano - span.start_time_unix_nano) // 1000
 
@@ -111,16 +97,6 @@ def _number(attributes: Mapping[str, Any], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _message(test: Span, attributes: Mapping[str, Any]) -> str:
-    text = test.status.message if test.status.code == _ERROR else _text(attributes, semconv.REASON)
+def _message(test: Item, attributes: Mapping[str, Any]) -> str:
+    text = test.whole.status.message if test.failed else _text(attributes, semconv.REASON)
     return text.strip().partition("\n")[0][:LONGEST_MESSAGE]
-
-
-def _place(span: Span) -> str:
-    """Where the exception of a span was raised: the last entry of its traceback."""
-    for event in span.events:
-        if event.name == semconv.EXCEPTION_EVENT:
-            trace = attributes_of(event.attributes).get(semconv.EXCEPTION_STACKTRACE, "")
-            found = _PLACE.findall(trace) if isinstance(trace, str) else []
-            return found[-1] if found else ""
-    return ""

@@ -25,6 +25,8 @@ from pytest_otlp.viewer.web import Web, now
 _Message = MutableMapping[str, Any]
 _App = Callable[[_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]]
 _MOST_CONNECTIONS = 512
+_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared
+"""Hosts that stand for every address of this machine, with the one of loopback among these."""
 
 
 class BusyPortError(Exception):
@@ -174,12 +176,15 @@ class Service:
 
 
 def _shown(host: str) -> str:
+    """As it stands in an address; in place of all of this machine's, which is nowhere to go to, its name."""
+    if host in _ALL:
+        return socket.gethostname()
     return f"[{host}]" if ":" in host else host
 
 
 def _near(host: str) -> str:
     """The address of loopback at which it listens; empty where it does not."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host if is_loopback(host) else "")  # noqa: S104  compared
+    return _ALL.get(host, host if is_loopback(host) else "")
 
 
 class _Door:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
 from pytest_otlp import semconv
 from pytest_otlp.exporter.trace import SHORTEST
-from pytest_otlp.exporter.wire import LENGTH, chunk, tag
+from pytest_otlp.viewer import otlp, warned
 from pytest_otlp.viewer import state as states
+from pytest_otlp.viewer.brief import Brief, Item, Part, attributes_of
 from pytest_otlp.viewer.changes import NewRow
 from pytest_otlp.viewer.details import is_running_marker
 from pytest_otlp.viewer.ledger import Ledger, RunRecord, TraceRecord
-from pytest_otlp.viewer.otlp import attributes_of
-from pytest_otlp.viewer.rows import PHASES, length, row_of
+from pytest_otlp.viewer.packs import Pack
+from pytest_otlp.viewer.rows import PHASES, Row, length
 from pytest_otlp.viewer.schema import ROWS, signed
 
-_SPANS = tag(2, LENGTH)
-"""`ScopeSpans.spans`."""
 _PHASE_BITS = 0xF
 """Of a phase's id, which is otherwise its test's."""
-_ERROR = 2
 _TOLERANCE = 3
 """us: times are given to less than these."""
 _INSERT_TEST = (
@@ -30,6 +29,7 @@ _INSERT_TEST = (
     " phase, type, message, place, line, setup, call, teardown) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 )
 _INSERT_SPAN = "INSERT OR IGNORE INTO span (trace, id, parent, resource, body) VALUES (?, ?, ?, ?, ?)"
+_INSERT_PACK = "INSERT INTO pack (key, trace, resource, start, body) VALUES (?, ?, ?, ?, ?)"
 _FIXTURE = (
     "INSERT INTO fixture (run, name, scope, place, setups, setup, longest, teardowns, teardown, longest_span)"
     " VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (run, name, scope, place) DO UPDATE SET"
@@ -40,48 +40,31 @@ _FIXTURE = (
 )
 
 
-def take(ledger: Ledger, message: ResourceSpans) -> None:
+def take(ledger: Ledger, part: Part) -> None:
     """Writes what one resource sent."""
-    resource = ledger.resource(message.resource.SerializeToString(deterministic=True))
-    attributes = attributes_of(message.resource.attributes)
+    resource = ledger.resource(part.resource.SerializeToString(deterministic=True))
+    attributes = otlp.attributes_of(part.resource.attributes)
     run_id = attributes.get(semconv.RUN_ID)
-    spans = [span for scope in message.scope_spans for span in scope.spans if _sound(span)]
-    if not spans:
+    items = [item for item in part.spans if _sound(item.brief)]
+    if not items:
         return
     if not run_id:
-        _Application(ledger, resource, str(attributes.get(semconv.SERVICE_NAME, ""))).take(spans)
+        _Application(ledger, resource, str(attributes.get(semconv.SERVICE_NAME, ""))).take(items)
         return
-    start = min(map(_beginning, spans)) // 1000
-    run = ledger.run(str(run_id), resource, attributes, start)
-    _RunSpans(ledger, run, resource).take(spans)
+    run = ledger.run(str(run_id), resource, attributes, lambda: _beginning(items) // 1000)
+    _RunSpans(ledger, run, resource).take(items)
 
 
-def _beginning(span: Span) -> int:
-    """Of a span, ns since the epoch; of a run where it is its marker, which starts a moment later."""
-    is_marker = not span.parent_span_id and span.end_time_unix_nano - span.start_time_unix_nano == SHORTEST
-    return span.start_time_unix_nano - (SHORTEST if is_marker else 0)
+def _beginning(items: Iterable[Item]) -> int:
+    """Of the first span, ns since the epoch; of the run where it is its marker, which starts a moment later."""
+    first = min((item.brief for item in items), key=lambda span: span.start_time_unix_nano)
+    is_marker = not first.parent_span_id and first.end_time_unix_nano - first.start_time_unix_nano == SHORTEST
+    return first.start_time_unix_nano - (SHORTEST if is_marker else 0)
 
 
-def _sound(span: Span) -> bool:
+def _sound(span: Brief) -> bool:
     """Has the ids that the specification asks for; others have no place in a trace."""
     return len(span.trace_id) == 16 and len(span.span_id) == 8 and len(span.parent_span_id) in (0, 8)
-
-
-class _Pack:
-    """A test's span, and those of one request that hang below it."""
-
-    def __init__(self, test: Span, attributes: Mapping[str, Any]) -> None:
-        self.test = test
-        self.attributes = attributes
-        self.below: list[Span] = []
-        self.ids = {test.span_id}
-
-    def add(self, span: Span) -> None:
-        self.below.append(span)
-        self.ids.add(span.span_id)
-
-    def body(self) -> bytes:
-        return b"".join([chunk(_SPANS, span.SerializeToString()) for span in (self.test, *self.below)])
 
 
 class _Application:
@@ -92,13 +75,13 @@ class _Application:
         self._resource = resource
         self._service = service
 
-    def take(self, spans: Sequence[Span]) -> None:
-        for span in spans:
-            trace = self._ledger.trace(span.trace_id)
-            if store(self._ledger, trace, self._resource, span, self._service) and trace.run is not None:
-                self._tell(trace.run, span)
+    def take(self, items: Iterable[Item]) -> None:
+        for item in items:
+            trace = self._ledger.trace(item.brief.trace_id)
+            if store(self._ledger, trace, self._resource, item, self._service) and trace.run is not None:
+                self._tell(trace.run, item.brief)
 
-    def _tell(self, number: int, span: Span) -> None:
+    def _tell(self, number: int, span: Brief) -> None:
         run = self._ledger.run_numbered(number)
         if run is None:
             return
@@ -109,22 +92,19 @@ class _Application:
             self._ledger.changes.of(run.state["id"]).grown.add(owner)
 
 
-def store(ledger: Ledger, trace: TraceRecord, resource: int, span: Span, service: str) -> bool:
+def store(ledger: Ledger, trace: TraceRecord, resource: int, item: Item, service: str) -> bool:
     """One span for itself; False where it is there already."""
-    values = (trace.no, signed(span.span_id), signed(span.parent_span_id), resource, span.SerializeToString())
+    span = item.brief
+    values = (trace.no, signed(span.span_id), signed(span.parent_span_id), resource, item.body)
     if not ledger.connection.execute(_INSERT_SPAN, values).rowcount:
         return False
-    _note(trace, span, service)
+    name = "" if span.parent_span_id else span.name
+    times = (span.start_time_unix_nano, span.end_time_unix_nano)
+    trace.add(*times, errors=int(item.failed), name=name, service=service)
     return True
 
 
-def _note(trace: TraceRecord, span: Span, service: str) -> None:
-    start, end = span.start_time_unix_nano, span.end_time_unix_nano
-    name = "" if span.parent_span_id else span.name
-    trace.add(start, end, errors=int(span.status.code == _ERROR), name=name, service=service)
-
-
-def owner_of(ledger: Ledger, run: RunRecord, span: Span) -> int | None:
+def owner_of(ledger: Ledger, run: RunRecord, span: Brief) -> int | None:
     """The row number of the test below which a span hangs, as far as what came before tells."""
     parent = signed(span.parent_span_id)
     known = ledger.owners.get(parent)
@@ -143,86 +123,109 @@ class _RunSpans:
         self._state = run.state
         self._resource = resource
 
-    def take(self, spans: Sequence[Span]) -> None:
-        pack: _Pack | None = None
-        for span in spans:
-            if pack is not None and span.parent_span_id in pack.ids and not is_running_marker(span):
-                pack.add(span)
+    def take(self, items: Iterable[Item]) -> None:
+        packs: list[Pack] = []
+        pack: Pack | None = None
+        for item in items:
+            span = item.brief
+            if pack is not None and span.parent_span_id in pack.ids and not _is_running_marker(item):
+                pack.add(item, span)
                 continue
-            if pack is not None:
-                self._test(pack)
-                pack = None
-            attributes = attributes_of(span.attributes)
+            attributes = attributes_of(span)
             if semconv.CASE_RESULT_STATUS in attributes:
-                pack = _Pack(span, attributes)
-            else:
-                self._other(span, attributes)
-        if pack is not None:
-            self._test(pack)
+                pack = Pack(item, attributes)
+                packs.append(pack)
+                continue
+            self._tests(packs)
+            packs, pack = [], None
+            self._other(item, attributes)
+        self._tests(packs)
 
-    def _trace(self, span: Span) -> TraceRecord:
+    def _tests(self, packs: Sequence[Pack]) -> None:
+        """All at once. Where one of them is there already, which is rare, each for itself."""
+        if not packs:
+            return
+        rows = [pack.row() for pack in packs]
+        if self._inserted(packs, rows):
+            self._note(packs, rows)
+        elif len(packs) > 1:
+            for pack in packs:
+                self._tests([pack])
+        else:  # sent again, perhaps divided otherwise than the first time
+            for item in packs[0].below:
+                self._below(item)
+
+    def _inserted(self, packs: Sequence[Pack], rows: Sequence[Row]) -> bool:
+        """False, and nothing was done, where one of them was there before."""
+        run, base = self._run.no, self._run.base
+        tests = [
+            (key, run, signed(pack.id), self._ledger.node(pack.nodeid), pack.start // 1000 - base, *row)
+            for key, (pack, row) in enumerate(zip(packs, rows, strict=True), (run << ROWS) | self._state["tests"])
+        ]
+        connection = self._ledger.connection
+        connection.execute("SAVEPOINT tests")
+        new = connection.executemany(_INSERT_TEST, tests).rowcount == len(tests)
+        if not new:
+            connection.execute("ROLLBACK TO tests")
+        connection.execute("RELEASE tests")
+        return new
+
+    def _trace(self, span: Brief) -> TraceRecord:
         trace = self._ledger.trace(span.trace_id)
         self._ledger.adopt(trace, self._run)
         return trace
 
-    def _test(self, pack: _Pack) -> None:
-        test = pack.test
-        nodeid = str(pack.attributes.get(semconv.CASE_NAME) or test.name)
-        row = row_of(test, pack.attributes, pack.below)
-        number = self._state["tests"]
-        key = (self._run.no << ROWS) | number
-        start = test.start_time_unix_nano // 1000 - self._run.base
-        values = (key, self._run.no, signed(test.span_id), self._ledger.node(nodeid), start, *row)
-        if not self._ledger.connection.execute(_INSERT_TEST, values).rowcount:
-            # Sent again, perhaps divided otherwise than the first time.
-            for span in pack.below:
-                self._below(span)
-            return
-        trace = self._trace(test)
-        self._ledger.connection.execute(
-            "INSERT INTO pack (key, trace, resource, start, body) VALUES (?, ?, ?, ?, ?)",
-            (key, trace.no, self._resource, test.start_time_unix_nano, pack.body()),
-        )
-        errors = sum(span.status.code == _ERROR for span in (test, *pack.below))
-        times = (test.start_time_unix_nano, test.end_time_unix_nano)
-        trace.add(*times, spans=1 + len(pack.below), errors=errors, name="", service=self._state["service"])
-        self._state["spans"] += 1 + len(pack.below)
-        if errors or row.outcome != "passed" or len(pack.below) != len(PHASES):
-            for span in pack.below:
-                self._count(span, number)
-        else:  # three phases that passed: the hot path
-            states.count_phase(self._state, "call", "passed")
-        self._row(NewRow(number, nodeid, start, row), test)
+    def _note(self, packs: Sequence[Pack], rows: Sequence[Row]) -> None:
+        """What follows from tests that are new: their spans, and what the run counts."""
+        state, first, base, service = self._state, self._state["tests"], self._run.base, self._state["service"]
+        bodies, new = [], []
+        for number, (pack, row) in enumerate(zip(packs, rows, strict=True), first):
+            trace, spans = self._trace(pack.test.brief), 1 + len(pack.below)
+            trace.add(pack.start, pack.end, spans=spans, errors=pack.errors, name="", service=service)
+            state["spans"] += spans
+            bodies.append(((self._run.no << ROWS) | number, trace.no, self._resource, pack.start, pack.body()))
+            new.append(NewRow(number, pack.nodeid, pack.start // 1000 - base, row))
+            if pack.uneventful and row.outcome == "passed":
+                states.count_phase(state, "call", "passed")
+            else:
+                self._count_all(pack, row, number)
+            self._over(pack, row)
+            warned.note(self._ledger.connection, self._run.no, pack.test, number)
+        self._ledger.connection.executemany(_INSERT_PACK, bodies)
+        begin, end = min(pack.start for pack in packs) // 1000, max(pack.end for pack in packs) // 1000
+        states.count_rows(state, Counter(row.outcome for row in rows), self._ledger.now, begin, end)
+        if self._ledger.live:
+            states.note_delay(state, self._ledger.now, end)
+        self._ledger.changes.of(state["id"]).rows += new
 
-    def _row(self, new: NewRow, test: Span) -> None:
-        end, row = test.end_time_unix_nano // 1000, new.row
-        states.count_row(self._state, row.outcome, self._ledger.now, test.start_time_unix_nano // 1000, end)
+    def _over(self, pack: Pack, row: Row) -> None:
+        state, running = self._state, self._state["running"]
+        if row.worker and row.worker not in state["workerNames"]:
+            state["workerNames"].append(row.worker)
+            state["workers"] = max(state["workers"], len(state["workerNames"]))
+        if row.outcome != "rerun":
+            running.pop(pack.nodeid, None)
+        elif pack.nodeid in running:
+            running[pack.nodeid]["start"] = pack.end // 1000
+
+    def _count_all(self, pack: Pack, row: Row, number: int) -> None:
+        for item in pack.below:
+            self._count(item, number)
         if row.outcome == "crashed":
             states.count(self._state, row.outcome)
-        if self._ledger.live:
-            states.note_delay(self._state, self._ledger.now, end)
-        if row.worker and row.worker not in self._state["workerNames"]:
-            self._state["workerNames"].append(row.worker)
-            self._state["workers"] = max(self._state["workers"], len(self._state["workerNames"]))
-        if row.outcome != "rerun":
-            self._state["running"].pop(new.nodeid, None)
-        elif new.nodeid in self._state["running"]:
-            self._state["running"][new.nodeid]["start"] = end
-        self._ledger.changes.of(self._state["id"]).rows.append(new)
 
-    def _count(self, span: Span, number: int) -> None:
+    def _count(self, item: Item, number: int) -> None:
         """What a phase, a fixture or a subtest adds to the run."""
+        span = item.brief
         if span.name in PHASES:
-            outcome = attributes_of(span.attributes).get(semconv.OUTCOME, "")
-            states.count_phase(self._state, span.name, str(outcome))
+            states.count_phase(self._state, span.name, _outcome(span))
         elif span.name.startswith("fixture "):
             self._fixture(span, number)
         elif span.name.startswith("subtest "):
-            outcome = attributes_of(span.attributes).get(semconv.OUTCOME, "")
-            states.count(self._state, str(outcome))
+            states.count(self._state, _outcome(span))
 
-    def _fixture(self, span: Span, number: int) -> None:
-        attributes = attributes_of(span.attributes)
+    def _fixture(self, span: Brief, number: int) -> None:
+        attributes = attributes_of(span)
         name = attributes.get(semconv.FIXTURE_NAME)
         if not name:
             return
@@ -235,38 +238,39 @@ class _RunSpans:
         values = (self._run.no, str(name), scope, place, *times, number)
         self._ledger.connection.execute(_FIXTURE, values)
 
-    def _other(self, span: Span, attributes: Mapping[str, Any]) -> None:
+    def _other(self, item: Item, attributes: Mapping[str, Any]) -> None:
         if semconv.SUITE_RUN_STATUS in attributes:
-            self._run_span(span, attributes)
+            self._run_span(item, attributes)
         elif semconv.CASE_NAME in attributes:
-            self._running(span, attributes)
-        elif span.parent_span_id:
-            self._below(span)
+            self._running(item.brief, attributes)
+        elif item.brief.parent_span_id:
+            self._below(item)
             return
-        self._single(span)
+        if self._single(item):
+            warned.note(self._ledger.connection, self._run.no, item, warned.NO_TEST)
 
-    def _packed(self, number: int, span: Span) -> bool:
+    def _packed(self, number: int, span: Brief) -> bool:
         """Whether it came with its test already, and is sent again without it."""
         key = (self._run.no << ROWS) | number
         (body,) = self._ledger.connection.execute("SELECT body FROM pack WHERE key = ?", (key,)).fetchone()
         return any(known.span_id == span.span_id for known in ScopeSpans.FromString(body).spans)
 
-    def _single(self, span: Span) -> bool:
-        trace = self._trace(span)
-        if not store(self._ledger, trace, self._resource, span, self._state["service"]):
+    def _single(self, item: Item) -> bool:
+        trace = self._trace(item.brief)
+        if not store(self._ledger, trace, self._resource, item, self._state["service"]):
             return False
         self._state["spans"] += 1
         return True
 
-    def _run_span(self, span: Span, attributes: Mapping[str, Any]) -> None:
+    def _run_span(self, item: Item, attributes: Mapping[str, Any]) -> None:
         """The root, or the marker of the start."""
-        state = self._state
+        span, state = item.whole, self._state
         state["name"] = span.name
         state["suite"] = str(attributes.get(semconv.SUITE_NAME, ""))
         state["collected"] = attributes.get(semconv.TESTS_COLLECTED, state["collected"])
         if attributes[semconv.SUITE_RUN_STATUS] == semconv.IN_PROGRESS:
             return
-        self._run.root = span.SerializeToString()
+        self._run.root = item.body
         state["end"] = span.end_time_unix_nano // 1000
         state["status"] = str(attributes[semconv.SUITE_RUN_STATUS])
         state["exitCode"] = attributes.get(semconv.EXIT_CODE)
@@ -280,28 +284,38 @@ class _RunSpans:
             if key.startswith(semconv.TESTS) and key not in (semconv.TESTS_COLLECTED, semconv.TESTS_DESELECTED)
         }
 
-    def _running(self, span: Span, attributes: Mapping[str, Any]) -> None:
+    def _running(self, span: Brief, attributes: Mapping[str, Any]) -> None:
         nodeid = str(attributes[semconv.CASE_NAME])
         worker = str(attributes.get(semconv.WORKER, ""))
         note_running(self._ledger, self._run, nodeid, worker, span.start_time_unix_nano // 1000)
 
-    def _below(self, span: Span) -> None:
+    def _below(self, item: Item) -> None:
         """A part of a test that came without it, or of the collection."""
+        span = item.brief
         number = owner_of(self._ledger, self._run, span)
-        if (number is not None and self._packed(number, span)) or not self._single(span):
+        if (number is not None and self._packed(number, span)) or not self._single(item):
             return
         if number is None:
-            outcome = attributes_of(span.attributes).get(semconv.OUTCOME)
+            warned.note(self._ledger.connection, self._run.no, item, warned.NO_TEST)
+            outcome = _outcome(span)
             if outcome:
-                states.count(self._state, str(outcome))
+                states.count(self._state, outcome)
             return
-        self._count(span, number)
+        self._count(item, number)
         if span.name in PHASES:
             self._ledger.connection.execute(
                 f"UPDATE test SET {span.name} = ? WHERE key = ?",  # noqa: S608  one of three names
                 (length(span), (self._run.no << ROWS) | number),
             )
         self._ledger.changes.of(self._state["id"]).grown.add(number)
+
+
+def _outcome(span: Brief) -> str:
+    return str(attributes_of(span).get(semconv.OUTCOME, ""))
+
+
+def _is_running_marker(item: Item) -> bool:
+    return item.brief.name.endswith(" running") and is_running_marker(item.whole)
 
 
 def note_running(ledger: Ledger, run: RunRecord, nodeid: str, worker: str, start: int) -> None:

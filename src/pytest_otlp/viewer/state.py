@@ -95,18 +95,20 @@ def note_delay(state: State, now: int, end: int) -> None:
     state["skew"] = delay if state["skew"] is None else min(state["skew"], delay)
 
 
-def count_row(state: State, outcome: str, now: int, span_start: int, span_end: int) -> None:
-    state["tests"] += 1
-    counts = state["counts"]
-    counts[outcome] = counts.get(outcome, 0) + 1
-    state["done"] += outcome != "rerun"
-    state["first"] = min(state["first"] or span_start, span_start)
-    state["last"] = max(state["last"], span_end)
+def count_rows(state: State, outcomes: Mapping[str, int], now: int, begin: int, end: int) -> None:
+    """Tests that are over, by outcome; the first of them began at `begin`, the last ended at `end`."""
+    number, counts = sum(outcomes.values()), state["counts"]
+    state["tests"] += number
+    state["done"] += number - outcomes.get("rerun", 0)
+    for outcome, of_it in outcomes.items():
+        counts[outcome] = counts.get(outcome, 0) + of_it
+    state["first"] = min(state["first"] or begin, begin)
+    state["last"] = max(state["last"], end)
     second, recent = now // 1_000_000, state["recent"]
     if recent and recent[-1][0] == second:
-        recent[-1][1] += 1
+        recent[-1][1] += number
     else:
-        recent.append([second, 1])
+        recent.append([second, number])
         del recent[: -_WINDOW - 1]
 
 

@@ -13,12 +13,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from google.protobuf.message import Message
-
 from pytest_otlp.viewer import retention
 from pytest_otlp.viewer.body import EncodingError, TooLargeError, unpacked
 from pytest_otlp.viewer.changes import Changes
-from pytest_otlp.viewer.intake import Kind, message_of, take
+from pytest_otlp.viewer.intake import Content, Kind, content_of, take
 from pytest_otlp.viewer.ledger import Ledger
 from pytest_otlp.viewer.otlp import BrokenError
 from pytest_otlp.viewer.retention import Keep
@@ -46,7 +44,7 @@ class _Job:
     """Something to be done within a transaction: reading a request, then writing what it holds."""
 
     def __init__(
-        self, size: int, read: Callable[[], Message] | None, work: Callable[[Ledger], int], *, live: bool = True
+        self, size: int, read: Callable[[], Content] | None, work: Callable[[Ledger], int], *, live: bool = True
     ) -> None:
         self.size = size
         self.read = read
@@ -92,7 +90,7 @@ class Store:
         Raises:
             FullError: too much waits already.
         """
-        job = _Job(len(body), lambda: message_of(kind, unpacked(body, encoding), json=json), lambda _: 0, live=live)
+        job = _Job(len(body), lambda: content_of(kind, unpacked(body, encoding), json=json), lambda _: 0, live=live)
         with self._lock:
             if self._waiting and self._waiting + job.size > MOST_WAITING:
                 raise FullError
@@ -193,13 +191,13 @@ class Store:
         if job.read is None:
             return True
         try:
-            message = job.read()
+            content = job.read()
         except Exception as error:  # noqa: BLE001  told to whoever sent it
             job.done.set_exception(error if isinstance(error, _TOLD) else BrokenError("it cannot be read"))
             return False
         job.read = None
-        # Not a function of the job: a circle would keep the message until the next look for cycles.
-        job.work = partial(take, message=message, live=job.live)
+        # Not a function of the job: a circle would keep the content until the next look for cycles.
+        job.work = partial(take, content=content, live=job.live)
         return True
 
 

@@ -73,7 +73,7 @@ def test_a_test_that_was_interrupted_stands_for_none_that_passed() -> None:
 def test_time_left_and_rate() -> None:
     state = running(collected=10)
     for number in range(4):
-        states.count_row(state, "passed", NOW + number * S, NOW + number * S, NOW + (number + 1) * S)
+        states.count_rows(state, {"passed": 1}, NOW + number * S, NOW + number * S, NOW + (number + 1) * S)
     found = states.summary(state, NOW + 4 * S)
     assert (found["done"], found["left"], found["rate"]) == (4, 6 * S, 0.8)
     assert states.summary(running(), NOW)["left"] is None

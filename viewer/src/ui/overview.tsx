@@ -20,6 +20,7 @@ export function Overview({ run, open }: { run: Run; open: OpenRun }) {
             <div class="column">
                 <FailureList run={run} open={open} />
                 <Troubles more={more} />
+                <Warnings run={run} more={more} />
             </div>
             <div class="column side">
                 <Running run={run} />
@@ -117,6 +118,34 @@ function Troubles({ more }: { more: RunMore | undefined }) {
             {more.events.map((event, i) => (
                 <EventText key={i} event={event} />
             ))}
+        </section>
+    );
+}
+
+function Warnings({ run, more }: { run: Run; more: RunMore | undefined }) {
+    if (!more?.warned?.length) return null;
+    return (
+        <section aria-label="Warnings">
+            <h2>
+                Warnings <small>{run.warnings || more.warned.reduce((sum, { count }) => sum + count, 0)}</small>
+            </h2>
+            <ul class="failure-list">
+                {more.warned.map(({ category, message, place, count, test }, i) => {
+                    const said = (
+                        <>
+                            <span class="failure-text">
+                                <span>
+                                    {category}: {message}
+                                </span>
+                                <span class="nodeid dim">{place}</span>
+                            </span>
+                            <span class="dim">{count > 1 && `×${count}`}</span>
+                        </>
+                    );
+                    const href = link({ run: run.id, view: "tests", test: String(test) });
+                    return <li key={i}>{test < 0 ? <div>{said}</div> : <a href={href}>{said}</a>}</li>;
+                })}
+            </ul>
         </section>
     );
 }

@@ -86,7 +86,7 @@ export class View {
 }
 
 const SUITE = `
-import logging, os, time
+import logging, os, time, warnings
 from pathlib import Path
 import pytest
 
@@ -131,6 +131,9 @@ def test_hostile(evil): assert evil != evil, f"<b>{evil}</b>"
 
 @pytest.mark.skip(reason="not <i>here</i>")
 def test_skipped(): pass
+
+@pytest.mark.parametrize("n", range(2))
+def test_warns(n): warnings.warn("<img src=x onerror=alert(3)>")
 
 def test_changes(): assert not (HERE / "second").exists()
 

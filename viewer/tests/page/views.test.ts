@@ -87,6 +87,18 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await expect.poll(() => page().locator(".detail").count()).toBe(0);
     });
 
+    test("tells each warning once, with a test that it came from", async () => {
+        await go("view=overview");
+        const told = page()
+            .getByRole("region", { name: "Warnings" })
+            .getByRole("listitem")
+            .filter({ hasText: "alert(3)" });
+        await expect.poll(() => told.count()).toBe(1);
+        expect(await told.innerText()).toMatch(/^UserWarning: <img src=x onerror=alert\(3\)>\s+test_shop.py:\d+\s+×2$/);
+        await told.getByRole("link").click();
+        await expect.poll(() => page().locator(".detail h2").innerText()).toContain("test_warns[");
+    });
+
     test("is read with the keyboard alone", async () => {
         await go("view=overview");
         await page().locator(".overview").waitFor();
