@@ -21,7 +21,7 @@ export function useSelection(open: OpenRun, query: string, sort: string): Uint32
     void open.version.value;
     const known = held.current;
     if (!known || known.table !== table || known.query !== query || known.sort !== sort)
-        held.current = new Selection(table, query, sort, known);
+        held.current = new Selection(table, query, sort);
     return held.current!.update();
 }
 
