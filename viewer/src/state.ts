@@ -1,7 +1,7 @@
-import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { type Address, type Change, changed, fragment, parse } from "./model/address";
 import { TestTable } from "./model/tests";
-import type { FreshFailure, Info, Run, RunMore, Tests } from "./protocol";
+import type { Details, FreshFailure, Info, Run, RunMore, Tests } from "./protocol";
 import { type Listener, NotAllowed, type Source } from "./source/source";
 
 /** One run with its tests. `version` counts what came, as the table is the same object all along. */
@@ -36,12 +36,17 @@ export class Store {
     /** Epoch µs by the receiver's clock: how long ago something was does not depend on the reader's. */
     readonly now = signal(Date.now() * 1e3);
     private readonly open = new Map<string, Held>();
+    private ahead: { run: string; n: number; details: Promise<Details> } | undefined;
     private receiver = "";
-    private ahead = 0;
+    private offset = 0;
 
     constructor(readonly source: Source) {}
 
     async start(): Promise<void> {
+        effect(() => {
+            const { run, test } = address.value;
+            if (run && Number(test) >= 0) this.foresee(run, Number(test));
+        });
         await this.refresh();
         this.source.follow(this.listener());
         if (this.info.value?.live) setInterval(() => this.tick(), 1000);
@@ -69,17 +74,31 @@ export class Store {
         return held;
     }
 
+    /** Ask for a test's details before they are needed: while the button is still down, or the page makes room for them. */
+    foresee(run: string, n: number): void {
+        if (this.ahead?.run === run && this.ahead.n === n) return;
+        const details = this.source.detail(run, n);
+        details.catch(() => {}); // told to who asks for them
+        this.ahead = { run, n, details };
+    }
+
+    detail(run: string, n: number): Promise<Details> {
+        const { ahead } = this;
+        this.ahead = undefined;
+        return ahead?.run === run && ahead.n === n ? ahead.details : this.source.detail(run, n);
+    }
+
     async remove(id: string): Promise<void> {
         await this.source.remove(id);
         this.forget([id]);
     }
 
     private tick(): void {
-        this.now.value = Date.now() * 1e3 + this.ahead;
+        this.now.value = Date.now() * 1e3 + this.offset;
     }
 
     private hello(info: Info): void {
-        this.ahead = info.live ? info.now - Date.now() * 1e3 : 0;
+        this.offset = info.live ? info.now - Date.now() * 1e3 : 0;
         if (!info.live) this.now.value = info.now;
         else this.tick();
         if (this.receiver !== "" && this.receiver !== info.receiver) void this.refresh();

@@ -38,8 +38,9 @@ export function ago(moment: number, now: number): string {
 }
 
 /** A moment (epoch µs) as the reader's clock and calendar say it. */
-export const moment = (micros: number): string =>
-    new Date(micros / 1e3).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const moment = (micros: number): string => calendar.format(micros / 1e3);
+
+const calendar = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 /** A change of a length of time: `+1.2 s (×3.1)`. */
 export function change(before: number, after: number): string {

@@ -74,10 +74,10 @@ export class TestTable {
 
     /** Rows of the same test in order of attempt. */
     attempts(n: number): number[] {
-        const file = this.file.ids.at(n);
-        const name = this.name[n];
+        const { data } = this.file.ids;
+        const [file, name] = [data[n], this.name[n]];
         const rows: number[] = [];
-        for (let i = 0; i < this.count; i++) if (this.name[i] === name && this.file.ids.at(i) === file) rows.push(i);
+        for (let i = 0; i < this.count; i++) if (data[i] === file && this.name[i] === name) rows.push(i);
         return rows.sort((a, b) => this.attempt.at(a) - this.attempt.at(b));
     }
 }

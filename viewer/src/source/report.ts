@@ -7,7 +7,8 @@ const block = (number: number): string => `pytest-otlp-details-${number}`;
 /** What an inert script element of the file holds: base64 of gzip of JSON. */
 async function unpack<T>(element: Element): Promise<T> {
     const text = atob((element.textContent ?? "").trim());
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).json() as Promise<T>;
 }

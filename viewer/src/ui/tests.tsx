@@ -4,6 +4,7 @@ import { duration } from "../model/format";
 import { sortOf, type Sortable } from "../model/order";
 import { toggled, valuesOf, withValues, type Key } from "../model/query";
 import { Selection } from "../model/selection";
+import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
@@ -36,10 +37,7 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
         const next = rows[rows.indexOf(n) + by];
         if (next !== undefined) go({ test: String(next), span: undefined }, { replace: true });
     };
-    const longest = useMemo(
-        () => table.duration.data.subarray(0, table.count).reduce((a, b) => Math.max(a, b), 0),
-        [open.version.value, table],
-    );
+    const longest = useMemo(() => table.duration.at(slowestTests(table, 1)[0] ?? -1), [open.version.value, table]);
     return (
         <Split run={run} open={open} n={n} onStep={step}>
             <Filter run={run} table={table} rows={rows} />
@@ -56,8 +54,8 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
                     cursor={n < 0 ? -1 : rows.indexOf(n)}
                     onCursor={choose}
                     head={<Head sort={sort} />}
-                    row={(index, props) => (
-                        <TestRow key={rows[index]!} table={table} n={rows[index]!} longest={longest} props={props} />
+                    row={(index, slot, props) => (
+                        <TestRow key={slot} table={table} n={rows[index]!} longest={longest} props={props} />
                     )}
                 />
             )}
@@ -120,12 +118,21 @@ function flipped(sort: string): string | undefined {
 }
 
 function TestRow({ table, n, longest, props }: { table: TestTable; n: number; longest: number; props: RowProps }) {
-    const outcome = table.outcome.at(n);
+    // A row never changes: where only its place, or the cursor, does, its cells are left alone.
+    const cells = useMemo(() => <Cells table={table} n={n} longest={longest} />, [table, n, longest]);
+    return (
+        <div {...props} class={`${props.class} ${isBad(table.outcome.at(n)) ? "bad" : ""}`}>
+            {cells}
+        </div>
+    );
+}
+
+function Cells({ table, n, longest }: { table: TestTable; n: number; longest: number }) {
     const [file, name] = [table.file.at(n), table.name[n] ?? ""];
     return (
-        <div {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
+        <>
             <span role="gridcell">
-                <Sign outcome={outcome} />
+                <Sign outcome={table.outcome.at(n)} />
             </span>
             <span role="gridcell" class="test-name" title={table.nodeid(n)}>
                 {name && <span class="file">{file}</span>}
@@ -148,7 +155,7 @@ function TestRow({ table, n, longest, props }: { table: TestTable; n: number; lo
             <span role="gridcell" class="right">
                 <Duration micros={table.duration.at(n)} of={longest} />
             </span>
-        </div>
+        </>
     );
 }
 
@@ -233,6 +240,15 @@ function Pick({
                 .slice(0, MOST),
         [options, options.length],
     );
+    const list = useMemo(
+        () =>
+            given.map((option) => (
+                <option key={option} value={option}>
+                    {option}
+                </option>
+            )),
+        [given],
+    );
     if (given.length < 2 && !(given.length === 1 && keyword === "marker")) return null;
     const [value = ""] = valuesOf(query, keyword);
     const exact = given.find((option) => option.toLowerCase() === value);
@@ -245,11 +261,7 @@ function Pick({
             }
         >
             <option value="">{label}</option>
-            {given.map((option) => (
-                <option key={option} value={option}>
-                    {option}
-                </option>
-            ))}
+            {list}
         </select>
     );
 }
