@@ -210,14 +210,37 @@ export class Store {
 /** The view, as the address bar holds it. */
 export const address = signal<Address>(parse(location.hash));
 
-addEventListener("hashchange", () => (address.value = parse(location.hash)));
+/** ms: to write the address bar takes a browser as long as to filter, and some allow it only so often. */
+const WRITE = 50;
+let unwritten: { timer: ReturnType<typeof setTimeout>; over: string } | undefined;
+
+/** Make the address bar say what is shown, unless it was changed meanwhile. */
+function write(): void {
+    if (unwritten?.over === location.hash) history.replaceState(null, "", fragment(address.value));
+    forgo();
+}
+
+function forgo(): void {
+    clearTimeout(unwritten?.timer);
+    unwritten = undefined;
+}
+
+addEventListener("pagehide", write);
+addEventListener("hashchange", () => {
+    forgo();
+    address.value = parse(location.hash);
+});
 
 /** Change the view. What is being typed or moved through takes the place of the last entry in the history instead of a new one. */
 export function go(change: Change, { replace = false } = {}): void {
     const next = changed(address.value, change);
     if (fragment(next) === fragment(address.value)) return;
-    history[replace ? "replaceState" : "pushState"](null, "", fragment(next));
+    if (!replace) {
+        write();
+        history.pushState(null, "", fragment(next));
+    }
     address.value = next;
+    if (replace) unwritten ??= { timer: setTimeout(write, WRITE), over: location.hash };
 }
 
 /** The link to another view; what is not said is not kept. */

@@ -213,7 +213,8 @@ function Filter({ run, table, rows }: { run: Run; table: TestTable; rows: Uint32
 }
 
 const MOST = 500;
-const natural = new Intl.Collator("en", { numeric: true });
+/** Made when it is needed: the browser takes its time for it. */
+let natural: Intl.Collator | undefined;
 
 function markers(table: TestTable): string[] {
     return [...new Set(table.markers.words.flatMap((word) => word.split(",")))];
@@ -232,14 +233,13 @@ function Pick({
     query: string;
     onChange: (query: string) => void;
 }) {
-    const given = useMemo(
-        () =>
-            options
-                .filter((option) => option !== "")
-                .sort(natural.compare)
-                .slice(0, MOST),
-        [options, options.length],
-    );
+    const given = useMemo(() => {
+        natural ??= new Intl.Collator("en", { numeric: true });
+        return options
+            .filter((option) => option !== "")
+            .sort(natural.compare)
+            .slice(0, MOST);
+    }, [options, options.length]);
     const list = useMemo(
         () =>
             given.map((option) => (
