@@ -54,11 +54,14 @@ export function settled(page: Page, selector: string, text?: string): Promise<nu
                         }),
                     ),
                 ).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-                wait();
-                if (text === undefined) return element.click();
-                // The setter of the element itself: frameworks put theirs over it.
-                Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")!.set!.call(element, text);
-                element.dispatchEvent(new InputEvent("input", { bubbles: true }));
+                if (text === undefined) element.click();
+                else {
+                    // The setter of the element itself: frameworks put theirs over it.
+                    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")!.set!.call(element, text);
+                    element.dispatchEvent(new InputEvent("input", { bubbles: true }));
+                }
+                // Where nothing changes: after the frame that the action may take long to come to.
+                requestAnimationFrame(() => setTimeout(wait));
             });
         },
         [selector, text] as const,

@@ -259,6 +259,7 @@ describe.skipIf(missing)("the page", () => {
         const { page, first, usable, elements } = await opened(browser, url, row);
         const took = async (selector: string, typed?: string) =>
             selector ? ms(await settled(page, selector, typed)) : "has none";
+        const sorted = await took(sort);
         peers.push({
             name: `${name} ${version}`,
             tests: many(tests),
@@ -267,7 +268,7 @@ describe.skipIf(missing)("the page", () => {
             "bytes a test": (bytes / tests).toFixed(0),
             elements: many(elements),
             filter: await took(filter, text || undefined),
-            sort: await took(sort),
+            sort: sorted,
         });
         await page.context().close();
     });

@@ -43,8 +43,11 @@ export class Store {
     constructor(readonly source: Source) {}
 
     async start(): Promise<void> {
+        let before: Address = {};
         effect(() => {
             const { run, test } = address.value;
+            if (run === before.run && test === before.test) return;
+            before = address.value;
             if (run && Number(test) >= 0) this.foresee(run, Number(test));
         });
         await this.refresh();
@@ -74,12 +77,12 @@ export class Store {
         return held;
     }
 
-    /** Ask for a test's details before they are needed: while the button is still down, or the page makes room for them. */
-    foresee(run: string, n: number): void {
-        if (this.ahead?.run === run && this.ahead.n === n) return;
+    /** Ask for the test that the address names while the page still makes room for it. */
+    private foresee(run: string, n: number): void {
         const details = this.source.detail(run, n);
-        details.catch(() => {}); // told to who asks for them
         this.ahead = { run, n, details };
+        // It may not be there yet: who needs it asks again.
+        details.catch(() => this.ahead?.details === details && (this.ahead = undefined));
     }
 
     detail(run: string, n: number): Promise<Details> {
@@ -141,7 +144,10 @@ export class Store {
             reset: () => void this.refresh(),
             progress: (run, failures) => batch(() => this.progress(run, failures)),
             tests: (tests) => this.take(tests),
-            grown: (run, tests) => (this.grown.value = { run, tests }),
+            grown: (run, tests) => {
+                this.ahead = undefined;
+                this.grown.value = { run, tests };
+            },
             removed: (runs) => this.forget(runs),
             traces: () => void this.traces.value++,
         };
