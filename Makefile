@@ -103,10 +103,8 @@ $(ACTIONLINT):
 bench: $(STAMP) ## Measure what the plugin costs
 	$(BIN)/python benchmarks/run.py
 
-bench-view: $(STAMP) ## Measure `pytest-otlp view`: the receiver, and the page in a real browser (needs Node and Chromium)
+bench-view: $(STAMP) $(PAGE) ## Measure `pytest-otlp view` and reports, ours and others', in a real browser (needs Node and Chromium)
 	$(BIN)/python benchmarks/view.py
-	$(MAKE) --quiet page
-	cd viewer && npx vitest run --project bench
 
 backends: ## Build the real backends for tests/backends (needs Go; BACKENDS="collector jaeger" for some)
 	$(PYTHON) backends/build.py $(BACKENDS)

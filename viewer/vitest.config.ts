@@ -14,7 +14,7 @@ export default defineConfig({
                     hookTimeout: 120_000,
                 },
             },
-            { test: { name: "bench", include: ["bench/*.ts"], testTimeout: 600_000, hookTimeout: 120_000 } },
+            { test: { name: "bench", include: ["bench/view.ts"], testTimeout: 600_000, hookTimeout: 120_000 } },
         ],
     },
 });

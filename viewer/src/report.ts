@@ -1,5 +1,10 @@
 import { reportSource } from "./source/report";
 import { start } from "./start";
 
-// The summary for browsers without script has done its work once the page is there.
-void start(reportSource()).then(() => document.getElementById("pytest-otlp-static")?.remove());
+const source = reportSource();
+// The summary for browsers without script is all there is to see until the data are unpacked; what they fail with, the page tells.
+const unpacked = source.info().then(
+    () => {},
+    () => {},
+);
+void start(source, unpacked).then(() => document.getElementById("pytest-otlp-static")?.remove());

@@ -1,7 +1,7 @@
-import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, computed, effect, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { type Address, type Change, changed, fragment, parse } from "./model/address";
 import { TestTable } from "./model/tests";
-import type { FreshFailure, Info, Run, RunMore, Tests } from "./protocol";
+import type { Details, FreshFailure, Info, Run, RunMore, Tests } from "./protocol";
 import { type Listener, NotAllowed, type Source } from "./source/source";
 
 /** One run with its tests. `version` counts what came, as the table is the same object all along. */
@@ -36,12 +36,20 @@ export class Store {
     /** Epoch µs by the receiver's clock: how long ago something was does not depend on the reader's. */
     readonly now = signal(Date.now() * 1e3);
     private readonly open = new Map<string, Held>();
+    private ahead: { run: string; n: number; details: Promise<Details> } | undefined;
     private receiver = "";
-    private ahead = 0;
+    private offset = 0;
 
     constructor(readonly source: Source) {}
 
     async start(): Promise<void> {
+        let before: Address = {};
+        effect(() => {
+            const { run, test } = address.value;
+            if (run === before.run && test === before.test) return;
+            before = address.value;
+            if (run && Number(test) >= 0) this.foresee(run, Number(test));
+        });
         await this.refresh();
         this.source.follow(this.listener());
         if (this.info.value?.live) setInterval(() => this.tick(), 1000);
@@ -69,17 +77,31 @@ export class Store {
         return held;
     }
 
+    /** Ask for the test that the address names while the page still makes room for it. */
+    private foresee(run: string, n: number): void {
+        const details = this.source.detail(run, n);
+        this.ahead = { run, n, details };
+        // It may not be there yet: who needs it asks again.
+        details.catch(() => this.ahead?.details === details && (this.ahead = undefined));
+    }
+
+    detail(run: string, n: number): Promise<Details> {
+        const { ahead } = this;
+        this.ahead = undefined;
+        return ahead?.run === run && ahead.n === n ? ahead.details : this.source.detail(run, n);
+    }
+
     async remove(id: string): Promise<void> {
         await this.source.remove(id);
         this.forget([id]);
     }
 
     private tick(): void {
-        this.now.value = Date.now() * 1e3 + this.ahead;
+        this.now.value = Date.now() * 1e3 + this.offset;
     }
 
     private hello(info: Info): void {
-        this.ahead = info.live ? info.now - Date.now() * 1e3 : 0;
+        this.offset = info.live ? info.now - Date.now() * 1e3 : 0;
         if (!info.live) this.now.value = info.now;
         else this.tick();
         if (this.receiver !== "" && this.receiver !== info.receiver) void this.refresh();
@@ -122,7 +144,10 @@ export class Store {
             reset: () => void this.refresh(),
             progress: (run, failures) => batch(() => this.progress(run, failures)),
             tests: (tests) => this.take(tests),
-            grown: (run, tests) => (this.grown.value = { run, tests }),
+            grown: (run, tests) => {
+                this.ahead = undefined;
+                this.grown.value = { run, tests };
+            },
             removed: (runs) => this.forget(runs),
             traces: () => void this.traces.value++,
         };
@@ -191,14 +216,37 @@ export class Store {
 /** The view, as the address bar holds it. */
 export const address = signal<Address>(parse(location.hash));
 
-addEventListener("hashchange", () => (address.value = parse(location.hash)));
+/** ms: to write the address bar takes a browser as long as to filter, and some allow it only so often. */
+const WRITE = 50;
+let unwritten: { timer: ReturnType<typeof setTimeout>; over: string } | undefined;
+
+/** Make the address bar say what is shown, unless it was changed meanwhile. */
+function write(): void {
+    if (unwritten?.over === location.hash) history.replaceState(null, "", fragment(address.value));
+    forgo();
+}
+
+function forgo(): void {
+    clearTimeout(unwritten?.timer);
+    unwritten = undefined;
+}
+
+addEventListener("pagehide", write);
+addEventListener("hashchange", () => {
+    forgo();
+    address.value = parse(location.hash);
+});
 
 /** Change the view. What is being typed or moved through takes the place of the last entry in the history instead of a new one. */
 export function go(change: Change, { replace = false } = {}): void {
     const next = changed(address.value, change);
     if (fragment(next) === fragment(address.value)) return;
-    history[replace ? "replaceState" : "pushState"](null, "", fragment(next));
+    if (!replace) {
+        write();
+        history.pushState(null, "", fragment(next));
+    }
     address.value = next;
+    if (replace) unwritten ??= { timer: setTimeout(write, WRITE), over: location.hash };
 }
 
 /** The link to another view; what is not said is not kept. */

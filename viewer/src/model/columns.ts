@@ -15,17 +15,27 @@ export class Numbers {
     data = new Float64Array(64);
     length = 0;
 
-    push(value: number): void {
-        if (this.length === this.data.length) {
-            const larger = new Float64Array(this.length * 2);
+    /** Room for so many more, zeros at first; where they begin. */
+    grow(count: number): number {
+        const first = this.length;
+        this.length += count;
+        if (this.length > this.data.length) {
+            const larger = new Float64Array(Math.max(this.length, this.data.length * 2));
             larger.set(this.data);
             this.data = larger;
         }
-        this.data[this.length++] = value;
+        return first;
     }
 
     append(column: Column | undefined, count: number): void {
-        for (const value of values(column, count, 0)) this.push(Number(value) || 0);
+        const first = this.grow(count);
+        if (column === undefined) return;
+        if (!Array.isArray(column) && "same" in column) {
+            this.data.fill(Number(column.same) || 0, first, this.length);
+            return;
+        }
+        const given = values(column, count, 0);
+        for (let i = 0; i < count; i++) this.data[first + i] = Number(given[i]) || 0;
     }
 
     at(n: number): number {
@@ -38,6 +48,7 @@ export class Words {
     readonly ids = new Numbers();
     readonly words: string[] = [];
     private readonly known = new Map<string, number>();
+    private readonly smallWords: string[] = [];
 
     id(word: string): number {
         let id = this.known.get(word);
@@ -50,15 +61,25 @@ export class Words {
     }
 
     append(column: Column | undefined, count: number): void {
-        if (column !== undefined && !Array.isArray(column) && "dict" in column) {
+        const first = this.ids.grow(count);
+        const { data } = this.ids;
+        if (column === undefined || (!Array.isArray(column) && "same" in column)) {
+            data.fill(this.id(String(column?.same ?? "")), first, this.ids.length);
+        } else if (!Array.isArray(column) && "dict" in column) {
             const ids = column.dict.map((word) => this.id(String(word)));
-            for (const i of column.values) this.ids.push(ids[i] ?? this.id(""));
+            for (let i = 0; i < count; i++) data[first + i] = ids[column.values[i]!] ?? this.id("");
         } else {
-            for (const word of values(column, count, "")) this.ids.push(this.id(String(word)));
+            const given = values(column, count, "");
+            for (let i = 0; i < count; i++) data[first + i] = this.id(String(given[i] ?? ""));
         }
     }
 
     at(n: number): string {
         return this.words[this.ids.data[n] ?? -1] ?? "";
+    }
+
+    /** The word of an id in small letters, made once: a filter asks for it at each keystroke. */
+    small(id: number): string {
+        return (this.smallWords[id] ??= (this.words[id] ?? "").toLowerCase());
     }
 }

@@ -15,14 +15,12 @@ const digits = (value: number): string =>
     value < 9.995 ? value.toFixed(2) : value < 99.95 ? value.toFixed(1) : value.toFixed(0);
 const two = (value: number): string => String(value).padStart(2, "0");
 
-const grouped = new Intl.NumberFormat("en");
-
 /** A mark of a time axis: as a duration, without zeros that say nothing. */
 export const tick = (micros: number): string =>
     duration(micros).replace(/\.(\d*?)0+(?= )/, (_, kept: string) => kept && `.${kept}`);
 
 /** A count for people: 12,345. */
-export const count = (value: number): string => grouped.format(value);
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** "1 test", "3 tests". */
 export const plural = (value: number, word: string): string => `${count(value)} ${word}${value === 1 ? "" : "s"}`;
@@ -38,8 +36,13 @@ export function ago(moment: number, now: number): string {
 }
 
 /** A moment (epoch µs) as the reader's clock and calendar say it. */
-export const moment = (micros: number): string =>
-    new Date(micros / 1e3).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export function moment(micros: number): string {
+    calendar ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+    return calendar.format(micros / 1e3);
+}
+
+/** Made when it is needed: the browser takes its time for it. */
+let calendar: Intl.DateTimeFormat | undefined;
 
 /** A change of a length of time: `+1.2 s (×3.1)`. */
 export function change(before: number, after: number): string {

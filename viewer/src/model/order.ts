@@ -81,39 +81,51 @@ function ranks(words: string[]): (word: string) => number {
 
 /** The rows in order. Numbers are sorted without a comparison function where they fit beside the row's number: ten times as fast. */
 export function sorted(rows: Uint32Array, table: TestTable, sort: Sort): Uint32Array {
-    const keys = packable(table, sort.by);
-    return (keys && packed(rows, keys, sort.down)) ?? rows.slice().sort(comparison(table, sort));
+    const quick =
+        sort.by === "test" ? byFile(rows, table, sort.down) : packed(rows, keys(rows, table, sort.by), sort.down);
+    return quick ?? rows.slice().sort(comparison(table, sort));
 }
 
-function packable(table: TestTable, by: Sortable): Float64Array | undefined {
-    switch (by) {
-        case "duration":
-        case "setup":
-        case "call":
-        case "teardown":
-        case "attempt":
-        case "start":
-            return table[by].data;
-        case "test":
-            return undefined;
-        default: {
-            const rank = by === "outcome" ? (word: string) => weight(word) * 2 : ranks(table[by].words);
-            const known = table[by].words.map(rank);
-            return table[by].ids.data.map((id) => known[id] ?? 0);
-        }
+/** The files first, then the names within each: most comparisons of texts are spared. */
+function byFile(rows: Uint32Array, table: TestTable, down: boolean): Uint32Array | undefined {
+    const all = packed(rows, keys(rows, table, "file"), down);
+    if (!all) return undefined;
+    const { name } = table;
+    const file = table.file.ids.data;
+    const compare = down
+        ? (a: number, b: number) => text(name[b]!, name[a]!) || a - b
+        : (a: number, b: number) => text(name[a]!, name[b]!) || a - b;
+    for (let first = 0, end; first < all.length; first = end) {
+        for (end = first + 1; end < all.length && file[all[end]!] === file[all[first]!];) end++;
+        all.subarray(first, end).sort(compare);
     }
+    return all;
+}
+
+/** What the rows are sorted by, as numbers: one for each of `rows`. */
+function keys(rows: Uint32Array, table: TestTable, by: Exclude<Sortable, "test">): Float64Array {
+    const column = table[by];
+    const found = new Float64Array(rows.length);
+    if ("words" in column) {
+        const known = column.words.map(by === "outcome" ? (word) => weight(word) * 2 : ranks(column.words));
+        const { data } = column.ids;
+        for (let i = 0; i < rows.length; i++) found[i] = known[data[rows[i]!]!] ?? 0;
+    } else {
+        const { data } = column;
+        for (let i = 0; i < rows.length; i++) found[i] = data[rows[i]!]!;
+    }
+    return found;
 }
 
 function packed(rows: Uint32Array, keys: Float64Array, down: boolean): Uint32Array | undefined {
     let span = 1;
-    for (const n of rows) if (n >= span) span = n + 1;
+    for (let i = 0; i < rows.length; i++) if (rows[i]! >= span) span = rows[i]! + 1;
     const limit = Number.MAX_SAFE_INTEGER / span - 1;
     const mixed = new Float64Array(rows.length);
     for (let i = 0; i < rows.length; i++) {
-        const n = rows[i]!;
-        const key = (down ? -1 : 1) * keys[n]!;
+        const key = (down ? -1 : 1) * keys[i]!;
         if (Math.abs(key) > limit || !Number.isInteger(key)) return undefined;
-        mixed[i] = key * span + n;
+        mixed[i] = key * span + rows[i]!;
     }
     mixed.sort();
     const result = new Uint32Array(rows.length);

@@ -1,7 +1,11 @@
-import type { Words } from "./columns";
+import type { Numbers, Words } from "./columns";
 import type { TestTable } from "./tests";
 
-export type Matcher = (n: number) => boolean;
+/** Of the rows from `first` up to `end`: 1 where one is wanted, else 0. */
+export type Filter = (first: number, end: number) => Uint8Array;
+
+/** Sets 1 for the rows from `first` on that one word of a query means. */
+type Marker = (hits: Uint8Array, first: number) => void;
 
 interface Term {
     key: string;
@@ -28,30 +32,32 @@ function term(word: string): Term {
 }
 
 /**
- * What a query like `cart outcome:failed,error -marker:slow duration:>1s` asks of a row.
+ * What a query like `cart outcome:failed,error -marker:slow duration:>1s` asks of rows.
  * Words are joined by "and", values behind a comma by "or". What cannot be understood yet (`duration:>`) asks nothing.
  */
-export function compile(query: string, table: TestTable): Matcher {
-    const matchers = words(query)
-        .map((word) => matcher(term(word), table))
-        .filter((m) => m !== undefined);
-    return (n) => {
-        for (const matches of matchers) if (!matches(n)) return false;
-        return true;
+export function compile(query: string, table: TestTable): Filter {
+    const terms = words(query).flatMap((word) => {
+        const { key, value, negative } = term(word);
+        const mark = value === "" ? undefined : marker(key, value, table);
+        return mark ? [{ mark, negative }] : [];
+    });
+    return (first, end) => {
+        const wanted = new Uint8Array(Math.max(0, end - first)).fill(1);
+        for (const { mark, negative } of terms) {
+            const hits = new Uint8Array(wanted.length);
+            mark(hits, first);
+            for (let i = 0; i < hits.length; i++) if ((hits[i] === 1) === negative) wanted[i] = 0;
+        }
+        return wanted;
     };
 }
 
-function matcher({ key, value, negative }: Term, table: TestTable): Matcher | undefined {
-    const found = value === "" ? undefined : positive(key, value, table);
-    return found && negative ? (n) => !found(n) : found;
-}
-
-function positive(key: string, value: string, table: TestTable): Matcher | undefined {
+function marker(key: string, value: string, table: TestTable): Marker | undefined {
     if (key === "") return text(value, table);
     if (key === "duration") return duration(value, table);
-    if (key === "is") return value === "flaky" ? (n) => table.flaky.at(n) === 1 : undefined;
+    if (key === "is") return value === "flaky" ? byNumber(table.flaky, (flaky) => flaky === 1) : undefined;
     const parts = value.split(",").filter((part) => part !== "");
-    if (key === "name") return (n) => parts.some((part) => table.small(n).includes(part));
+    if (key === "name") return byName(table, (name) => parts.some((part) => name.includes(part)));
     if (key === "marker")
         return byWord(table.markers, (word) =>
             word.split(",").some((marker) => parts.some((part) => marker.startsWith(part))),
@@ -63,49 +69,78 @@ function positive(key: string, value: string, table: TestTable): Matcher | undef
 }
 
 /** Each different word is asked about once, however many rows have it. */
-function byWord(column: Words, asks: (word: string) => boolean): Matcher {
-    const known: (boolean | undefined)[] = [];
-    const { ids } = column;
-    return (n) => {
-        const id = ids.at(n);
-        return (known[id] ??= asks((column.words[id] ?? "").toLowerCase()));
+function byWord(column: Words, asks: (word: string) => boolean): Marker {
+    const known: boolean[] = [];
+    return (hits, first) => {
+        const { data } = column.ids;
+        for (let i = 0; i < hits.length; i++) {
+            const id = data[first + i]!;
+            if ((known[id] ??= asks(column.small(id)))) hits[i] = 1;
+        }
+    };
+}
+
+function byNumber(column: Numbers, asks: (value: number) => boolean): Marker {
+    return (hits, first) => {
+        const { data } = column;
+        for (let i = 0; i < hits.length; i++) if (asks(data[first + i]!)) hits[i] = 1;
+    };
+}
+
+/** Only rows that are not marked yet are looked at. */
+function byName({ smallName }: TestTable, asks: (name: string) => boolean): Marker {
+    return (hits, first) => {
+        for (let i = 0; i < hits.length; i++) if (hits[i] === 0 && asks(smallName[first + i]!)) hits[i] = 1;
     };
 }
 
 /** Text is looked for in the node id, the message and the exception; an outcome's word means the outcome too. */
-function text(value: string, table: TestTable): Matcher {
+function text(value: string, table: TestTable): Marker {
+    const within = (word: string) => word.includes(value);
+    const places = [
+        byWord(table.file, within),
+        byWord(table.message, within),
+        byWord(table.type, within),
+        byWord(table.outcome, (word) => word === value),
+        byName(table, within),
+    ];
     const cut = value.indexOf("::");
-    const [left, right] = cut < 0 ? [undefined, ""] : [value.slice(0, cut), value.slice(cut + 2)];
-    const inFile = byWord(table.file, (word) => word.includes(value));
-    const endsFile = byWord(table.file, (word) => left !== undefined && word.endsWith(left));
-    const inMessage = byWord(table.message, (word) => word.includes(value));
-    const inType = byWord(table.type, (word) => word.includes(value));
-    const isOutcome = byWord(table.outcome, (word) => word === value);
-    return (n) => {
-        const name = table.small(n);
-        if (name.includes(value) || inFile(n) || inMessage(n) || inType(n) || isOutcome(n)) return true;
-        return left !== undefined && name.startsWith(right) && endsFile(n);
+    if (cut >= 0) places.push(nodeid(value.slice(0, cut), value.slice(cut + 2), table));
+    return (hits, first) => {
+        for (const mark of places) mark(hits, first);
+    };
+}
+
+/** The end of a file and the beginning of a name in it. */
+function nodeid(file: string, name: string, table: TestTable): Marker {
+    const inFile = byWord(table.file, (word) => word.endsWith(file));
+    const named = byName(table, (word) => word.startsWith(name));
+    return (hits, first) => {
+        const [files, names] = [new Uint8Array(hits.length), new Uint8Array(hits.length)];
+        inFile(files, first);
+        named(names, first);
+        for (let i = 0; i < hits.length; i++) if (files[i] === 1 && names[i] === 1) hits[i] = 1;
     };
 }
 
 /** `>1s`, `<=20ms`, `1s..2s`; a number without a unit is seconds. */
-function duration(value: string, table: TestTable): Matcher | undefined {
+function duration(value: string, table: TestTable): Marker | undefined {
     const range = /^([\d.]+)([a-zµ]*)\.\.([\d.]+)([a-zµ]*)$/.exec(value);
     if (range) {
         const low = micros(range[1], range[2]);
         const high = micros(range[3], range[4]);
         return low === undefined || high === undefined
             ? undefined
-            : (n) => table.duration.at(n) >= low && table.duration.at(n) <= high;
+            : byNumber(table.duration, (took) => took >= low && took <= high);
     }
     const bound = /^(>=|<=|>|<)?([\d.]+)([a-zµ]*)$/.exec(value);
     const limit = micros(bound?.[2], bound?.[3]);
     if (!bound || limit === undefined) return undefined;
     const { duration } = table;
-    if (bound[1] === "<") return (n) => duration.at(n) < limit;
-    if (bound[1] === "<=") return (n) => duration.at(n) <= limit;
-    if (bound[1] === ">") return (n) => duration.at(n) > limit;
-    return (n) => duration.at(n) >= limit;
+    if (bound[1] === "<") return byNumber(duration, (took) => took < limit);
+    if (bound[1] === "<=") return byNumber(duration, (took) => took <= limit);
+    if (bound[1] === ">") return byNumber(duration, (took) => took > limit);
+    return byNumber(duration, (took) => took >= limit);
 }
 
 function micros(number: string | undefined, unit: string | undefined): number | undefined {

@@ -1,66 +1,75 @@
 import { comparison, merged, sorted, sortOf } from "./order";
-import { compile, type Matcher } from "./query";
+import { compile, type Filter } from "./query";
 import type { TestTable } from "./tests";
 
 /** All rows of a table in one order, kept up while it grows: only new rows are sorted. */
 class Order {
-    rows: Uint32Array = new Uint32Array(0);
+    private rows: Uint32Array = new Uint32Array(0);
 
     constructor(
         readonly table: TestTable,
         readonly sort: string,
     ) {}
 
-    /** Rows that are new since the last time, in order. */
     update(): Uint32Array {
+        const { table } = this;
         const seen = this.rows.length;
-        const fresh = this.ordered(Uint32Array.from({ length: this.table.count - seen }, (_, i) => seen + i));
-        if (fresh.length > 0) this.rows = this.joined(this.rows, fresh);
-        return fresh;
-    }
-
-    joined(rows: Uint32Array, fresh: Uint32Array): Uint32Array {
-        if (rows.length === 0) return fresh;
+        if (table.count === seen) return this.rows;
+        const fresh = new Uint32Array(table.count - seen);
+        for (let i = 0; i < fresh.length; i++) fresh[i] = seen + i;
         const sort = sortOf(this.sort);
-        return merged(rows, fresh, sort ? comparison(this.table, sort) : (a, b) => a - b);
+        const ordered = sort ? sorted(fresh, table, sort) : fresh;
+        const compare = sort ? comparison(table, sort) : (a: number, b: number) => a - b;
+        this.rows = seen === 0 ? ordered : merged(this.rows, ordered, compare);
+        return this.rows;
     }
+}
 
-    private ordered(rows: Uint32Array): Uint32Array {
-        const sort = sortOf(this.sort);
-        return sort && rows.length > 0 ? sorted(rows, this.table, sort) : rows;
-    }
+const orders = new WeakMap<TestTable, Map<string, Order>>();
+
+/** Each order is made once for a table: to come back to one costs nothing. */
+function orderOf(table: TestTable, sort: string): Order {
+    const known = orders.get(table) ?? new Map<string, Order>();
+    orders.set(table, known);
+    const order = known.get(sort) ?? new Order(table, sort);
+    known.set(sort, order);
+    return order;
 }
 
 /** The rows that a query and an order leave, kept up while the table grows. */
 export class Selection {
-    rows: Uint32Array;
-    private readonly matches: Matcher;
+    private rows: Uint32Array = new Uint32Array(0);
+    /** 1 for each row of the table that the query leaves. */
+    private wanted: Uint8Array = new Uint8Array(0);
+    private readonly filter: Filter;
     private readonly order: Order;
 
-    /** `before`: what was shown until now; where its order is the same, nothing is sorted anew at a keystroke. */
     constructor(
         readonly table: TestTable,
         readonly query: string,
         readonly sort: string,
-        before?: Selection,
     ) {
-        this.matches = compile(query, table);
-        this.order = before?.table === table && before.sort === sort ? before.order : new Order(table, sort);
-        this.order.update();
-        this.rows = this.matching(this.order.rows);
+        this.filter = compile(query, table);
+        this.order = orderOf(table, sort);
     }
 
     update(): Uint32Array {
-        const fresh = this.matching(this.order.update());
-        if (fresh.length > 0) this.rows = this.order.joined(this.rows, fresh);
+        const { count } = this.table;
+        const seen = this.wanted.length;
+        if (count === seen) return this.rows;
+        const wanted = new Uint8Array(count);
+        wanted.set(this.wanted);
+        wanted.set(this.filter(seen, count), seen);
+        this.wanted = wanted;
+        const all = this.order.update();
+        this.rows = this.query === "" ? all : picked(all, wanted);
         return this.rows;
     }
+}
 
-    private matching(rows: Uint32Array): Uint32Array {
-        if (this.query === "") return rows;
-        const found = new Uint32Array(rows.length);
-        let count = 0;
-        for (const n of rows) if (this.matches(n)) found[count++] = n;
-        return found.slice(0, count);
-    }
+function picked(rows: Uint32Array, wanted: Uint8Array): Uint32Array {
+    const found = new Uint32Array(rows.length);
+    let count = 0;
+    for (let i = 0; i < rows.length; i++) if (wanted[rows[i]!] === 1) found[count++] = rows[i]!;
+    return found.slice(0, count);
 }

@@ -28,6 +28,8 @@ export class TestTable {
     count = 0;
     readonly file = new Words();
     readonly name: string[] = [];
+    /** The names in small letters, made once: a filter asks for all of them at each keystroke. */
+    readonly smallName: string[] = [];
     readonly outcome = new Words();
     readonly worker = new Words();
     readonly markers = new Words();
@@ -43,7 +45,6 @@ export class TestTable {
     readonly setup = new Numbers();
     readonly call = new Numbers();
     readonly teardown = new Numbers();
-    private readonly smallNames: string[] = [];
 
     /** Take rows in. False where rows before them are missing: they have to be asked for first. */
     append(tests: Tests): boolean {
@@ -56,14 +57,14 @@ export class TestTable {
         for (const key of ["start", "duration", "flaky", "line", "setup", "call", "teardown"] as const)
             this[key].append(columns[key], count);
         this.attempt.append(columns.attempt ?? { same: 1 }, count);
-        for (const name of values(columns.name, count, "")) this.name.push(String(name));
+        const names = values(columns.name, count, "");
+        for (let i = 0; i < count; i++) {
+            const name = String(names[i] ?? "");
+            this.name.push(name);
+            this.smallName.push(name.toLowerCase());
+        }
         this.count += count;
         return true;
-    }
-
-    /** The name in small letters, made once: a filter asks for all of them at each keystroke. */
-    small(n: number): string {
-        return (this.smallNames[n] ??= (this.name[n] ?? "").toLowerCase());
     }
 
     nodeid(n: number): string {
@@ -73,10 +74,10 @@ export class TestTable {
 
     /** Rows of the same test in order of attempt. */
     attempts(n: number): number[] {
-        const file = this.file.ids.at(n);
-        const name = this.name[n];
+        const { data } = this.file.ids;
+        const [file, name] = [data[n], this.name[n]];
         const rows: number[] = [];
-        for (let i = 0; i < this.count; i++) if (this.name[i] === name && this.file.ids.at(i) === file) rows.push(i);
+        for (let i = 0; i < this.count; i++) if (data[i] === file && this.name[i] === name) rows.push(i);
         return rows.sort((a, b) => this.attempt.at(a) - this.attempt.at(b));
     }
 }

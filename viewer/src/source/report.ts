@@ -4,11 +4,21 @@ import type { Source } from "./source";
 const SUMMARY = "pytest-otlp-summary";
 const block = (number: number): string => `pytest-otlp-details-${number}`;
 
+/** Base64; browsers of before 2025 do not know it themselves. */
+function decoded(base64: string): Uint8Array<ArrayBuffer> {
+    const known = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+    if (known.fromBase64) return known.fromBase64(base64);
+    const text = atob(base64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    return bytes;
+}
+
 /** What an inert script element of the file holds: base64 of gzip of JSON. */
 async function unpack<T>(element: Element): Promise<T> {
-    const text = atob((element.textContent ?? "").trim());
-    const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([decoded((element.textContent ?? "").trim())])
+        .stream()
+        .pipeThrough(new DecompressionStream("gzip"));
     return new Response(stream).json() as Promise<T>;
 }
 

@@ -141,11 +141,10 @@ export async function copied(text: string): Promise<boolean> {
 }
 
 export function Duration({ micros, of }: { micros: number; of?: number }) {
+    const shared = of !== undefined && of > 0;
     return (
-        <span class="duration">
-            {of !== undefined && of > 0 && (
-                <i class="share" style={{ width: `${Math.min(100, (micros / of) * 100)}%` }} />
-            )}
+        <span class={shared ? "duration shared" : "duration"}>
+            {shared && <i class="share" style={{ width: `${Math.min(100, (micros / of) * 100)}%` }} />}
             <span>{duration(micros)}</span>
         </span>
     );

@@ -125,8 +125,8 @@ function Pairs({ pairs, before, after, run, other, title }: PairsProps) {
                     ))}
                 </div>
             }
-            row={(index, props) => (
-                <PairRow key={index} pair={pairs[index]!} before={before} after={after} props={props} />
+            row={(index, slot, props) => (
+                <PairRow key={slot} pair={pairs[index]!} before={before} after={after} props={props} />
             )}
         />
     );

@@ -1,11 +1,18 @@
 import { createContext } from "preact";
-import { useContext, useEffect, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useState } from "preact/hooks";
 import type { Store } from "../state";
 
 export const StoreContext = createContext<Store | undefined>(undefined);
 
 export function useStore(): Store {
     return useContext(StoreContext)!;
+}
+
+/** False for the first frame: what is out of sight can come after it. */
+export function useLater(): boolean {
+    const [later, set] = useState(false);
+    useEffect(() => set(true), []);
+    return later;
 }
 
 export interface Asked<T> {
@@ -16,13 +23,15 @@ export interface Asked<T> {
 /** What a question to the source is answered with; asked again when one of `about` changes. The last answer stays until the next is there. */
 export function useAsked<T>(ask: () => Promise<T>, about: unknown[]): Asked<T> {
     const [answer, set] = useState<Asked<T>>({ value: undefined, error: "" });
+    // At once: an effect would ask only when what is known has been painted.
+    const asked = useMemo(ask, about);
     useEffect(() => {
         let wanted = true;
-        ask().then(
+        asked.then(
             (value) => wanted && set({ value, error: "" }),
             (error: Error) => wanted && set({ value: undefined, error: error.message }),
         );
         return () => void (wanted = false);
-    }, about);
+    }, [asked]);
     return answer;
 }

@@ -64,7 +64,7 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
     const { table } = open;
     const grown = store.grown.value;
     const late = grown.run === run.id && grown.tests.includes(n) ? grown : undefined;
-    const asked = useAsked(() => store.source.detail(run.id, n), [run.id, n, late]);
+    const asked = useAsked(() => store.detail(run.id, n), [run.id, n, late]);
     const details = asked.value?.tests.includes(n) ? asked.value : undefined;
     const tree = useMemo(() => details && treeOfTest(details, n, table.name[n] || table.file.at(n)), [details, n]);
     const top = useRef<HTMLElement>(null);

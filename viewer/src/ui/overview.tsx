@@ -5,12 +5,14 @@ import { isBad, type TestTable } from "../model/tests";
 import type { FreshFailure, Run, RunMore, SpanEvent } from "../protocol";
 import { link, type OpenRun } from "../state";
 import { Duration, Empty, Facts, Outside, Sign, tests } from "./bits";
-import { useStore } from "./context";
+import { useLater, useStore } from "./context";
 import { shortMessage } from "./tests";
 import { Traceback } from "./traceback";
 import { AttributeList, text } from "./waterfall";
 
 const MOST = 100;
+/** Failures that fill a large screen. */
+const FIRST = 30;
 
 /** What one wants to know while a run goes on: what failed, what is running, what it is. */
 export function Overview({ run, open }: { run: Run; open: OpenRun }) {
@@ -40,21 +42,24 @@ interface Failed {
 }
 
 /** Those in the table, and those that the fast lane told before their rows came. The newest first while it runs. */
-function failed(table: TestTable, fresh: FreshFailure[], running: boolean): Failed[] {
-    const found: Failed[] = [];
-    for (let n = 0; n < table.count; n++) {
-        if (isBad(table.outcome.at(n)))
-            found.push({
-                n,
-                nodeid: table.nodeid(n),
-                outcome: table.outcome.at(n),
-                message: shortMessage(table, n),
-                duration: table.duration.at(n),
-            });
-    }
-    for (const { n, nodeid, outcome, type, message, duration } of fresh)
-        if (n >= table.count) found.push({ n, nodeid, outcome, message: message || type, duration });
+function failed(table: TestTable, fresh: FreshFailure[], running: boolean): (number | FreshFailure)[] {
+    const found: (number | FreshFailure)[] = [];
+    const bad = table.outcome.words.map(isBad);
+    const { data } = table.outcome.ids;
+    for (let n = 0; n < table.count; n++) if (bad[data[n]!]) found.push(n);
+    for (const failure of fresh) if (failure.n >= table.count) found.push(failure);
     return running ? found.reverse() : found;
+}
+
+function described(table: TestTable, failure: number | FreshFailure): Failed {
+    if (typeof failure !== "number") return { ...failure, message: failure.message || failure.type };
+    return {
+        n: failure,
+        nodeid: table.nodeid(failure),
+        outcome: table.outcome.at(failure),
+        message: shortMessage(table, failure),
+        duration: table.duration.at(failure),
+    };
 }
 
 function FailureList({ run, open }: { run: Run; open: OpenRun }) {
@@ -63,6 +68,7 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
     const version = open.version.value;
     const running = run.state === "running";
     const found = useMemo(() => failed(open.table, fresh ?? [], running), [open.table, version, fresh, running]);
+    const shown = found.slice(0, useLater() ? MOST : FIRST).map((failure) => described(open.table, failure));
     return (
         <section aria-label="Failures">
             <h2>Failures {found.length > 0 && <small>{found.length}</small>}</h2>
@@ -70,7 +76,7 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
                 <Empty title={running ? "Nothing has failed so far" : run.tests > 0 ? "Nothing failed" : "No tests"} />
             ) : (
                 <ul class="failure-list">
-                    {found.slice(0, MOST).map((failure) => (
+                    {shown.map((failure) => (
                         <li key={failure.n}>
                             <a
                                 href={link({

@@ -2,20 +2,28 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-const SPARE = 12;
+/** Rows beyond the edges: what a turn of the wheel moves into sight before the next frame is made. */
+const SPARE = 6;
 
 export interface Window {
     first: number;
     last: number;
 }
 
-/** Which of the rows are in sight, with some to spare. Put `ref` and `onScroll` on what scrolls. */
-export function useWindow(count: number, height: number, head = 0) {
+/**
+ * Which of the rows are in sight, with some to spare, the cursor's among them when it moves (-1 for none).
+ * Put `ref` and `onScroll` on what scrolls.
+ */
+export function useWindow(count: number, height: number, head: number, cursor: number) {
     const ref = useRef<HTMLDivElement>(null);
     const [place, setPlace] = useState({ top: 0, size: 600 });
+    /** px: where it stands, known without asking the browser, which would have to lay everything out for the answer. */
+    const scrolled = useRef(0);
+    const last = useRef(-1);
     const read = () => {
         const element = ref.current;
         if (!element) return;
+        scrolled.current = element.scrollTop;
         const top = Math.floor(element.scrollTop / height);
         const size = element.clientHeight;
         setPlace((before) => (before.top === top && before.size === size ? before : { top, size }));
@@ -26,16 +34,35 @@ export function useWindow(count: number, height: number, head = 0) {
         observer.observe(ref.current!);
         return () => observer.disconnect();
     }, [height]);
-    const first = Math.max(0, Math.min(place.top, count - 1) - SPARE);
-    const last = Math.min(count, place.top + Math.ceil(place.size / height) + SPARE);
-    const reveal = (index: number) => {
-        const element = ref.current;
-        if (!element || index < 0) return;
+    // The rows around the cursor are made at once, not when the browser says that it has scrolled there.
+    const aim = cursor === last.current ? scrolled.current : revealing(cursor, scrolled.current, place.size);
+    const moves = aim !== scrolled.current;
+    last.current = cursor;
+    scrolled.current = aim;
+    useLayoutEffect(() => {
+        if (moves) ref.current!.scrollTop = aim;
+    });
+    function revealing(index: number, from: number, size: number): number {
         const [top, bottom] = [index * height, (index + 1) * height + head];
-        if (top < element.scrollTop) element.scrollTop = top;
-        else if (bottom > element.scrollTop + element.clientHeight) element.scrollTop = bottom - element.clientHeight;
+        if (index < 0) return from;
+        return top < from ? top : bottom > from + size ? bottom - size : from;
+    }
+    // Once more with the true size: where it is opened with a cursor, the size was not known yet.
+    useEffect(() => {
+        const element = ref.current!;
+        const wanted = revealing(cursor, element.scrollTop, element.clientHeight);
+        if (wanted !== element.scrollTop) element.scrollTop = wanted;
+    }, [cursor]);
+    const top = Math.floor(aim / height);
+    const inSight = Math.ceil(place.size / height);
+    return {
+        ref,
+        onScroll: read,
+        first: Math.max(0, Math.min(top, count - 1) - SPARE),
+        last: Math.min(count, top + inSight + SPARE),
+        slots: inSight + 2 * SPARE,
+        page: Math.max(1, Math.floor(place.size / height) - 2),
     };
-    return { ref, onScroll: read, first, last, reveal, page: Math.max(1, Math.floor(place.size / height) - 2) };
 }
 
 /** Where the keys lead from a row; undefined for other keys. */
@@ -65,7 +92,8 @@ interface Props {
     /** Height of the header in px, as the style has it. */
     headHeight?: number;
     head?: ComponentChildren;
-    row: (index: number, props: RowProps) => ComponentChildren;
+    /** The row with an index; `slot` is its key: rows that come into sight take the elements of those that went. */
+    row: (index: number, slot: number, props: RowProps) => ComponentChildren;
     /** What lies over or under the rows, for the same part of them: a canvas. */
     beside?: (window: Window) => ComponentChildren;
     onCursor: (index: number) => void;
@@ -87,8 +115,7 @@ export interface RowProps {
 /** A grid that the keyboard moves through; the focus stays on it, and `aria-activedescendant` tells the row. */
 export function Rows(props: Props) {
     const { count, height, cursor, head } = props;
-    const view = useWindow(count, height, head ? (props.headHeight ?? 0) : 0);
-    useEffect(() => view.reveal(cursor), [cursor]);
+    const view = useWindow(count, height, head ? (props.headHeight ?? 0) : 0, cursor);
     const onKeyDown = (event: KeyboardEvent) => {
         if (event.ctrlKey || event.metaKey || event.altKey || event.target !== event.currentTarget) return;
         const to = moved(event.key, cursor, count, view.page);
@@ -120,7 +147,7 @@ export function Rows(props: Props) {
             )}
             <div class="rows-body" role="rowgroup" style={{ height: `${count * height}px` }}>
                 {shown.map((index) =>
-                    props.row(index, {
+                    props.row(index, index % view.slots, {
                         id: `${props.id}-${index}`,
                         role: "row",
                         "aria-rowindex": index + offset,

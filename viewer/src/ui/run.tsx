@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
 import { count as say, duration, moment } from "../model/format";
 import type { Run } from "../protocol";
 import { address, link, type OpenRun } from "../state";
@@ -29,6 +30,10 @@ export const viewKey = (): string => (VIEWS.find(({ key }) => key === address.va
 export function RunPage({ id }: { id: string }) {
     const store = useStore();
     const run = store.run(id);
+    const key = viewKey();
+    // What the run says is not made anew at each keystroke in a filter.
+    const head = useMemo(() => run && <RunHead run={run} />, [run]);
+    const tabs = useMemo(() => run && <Tabs run={run} current={key} />, [run, key]);
     if (!run)
         return store.ready.value ? (
             <Empty title="This run is not here">
@@ -40,12 +45,11 @@ export function RunPage({ id }: { id: string }) {
             <Loading />
         );
     const open = store.tests(id);
-    const key = viewKey();
     const View = VIEWS.find((view) => view.key === key)!.view;
     return (
         <>
-            <RunHead run={run} />
-            <Tabs run={run} current={key} />
+            {head}
+            {tabs}
             <Trouble text={open.error.value} />
             {open.loaded.value || open.error.value ? <View key={key} run={run} open={open} /> : <Loading />}
         </>

@@ -4,6 +4,7 @@ import { duration } from "../model/format";
 import { sortOf, type Sortable } from "../model/order";
 import { toggled, valuesOf, withValues, type Key } from "../model/query";
 import { Selection } from "../model/selection";
+import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
@@ -21,7 +22,7 @@ export function useSelection(open: OpenRun, query: string, sort: string): Uint32
     void open.version.value;
     const known = held.current;
     if (!known || known.table !== table || known.query !== query || known.sort !== sort)
-        held.current = new Selection(table, query, sort, known);
+        held.current = new Selection(table, query, sort);
     return held.current!.update();
 }
 
@@ -36,10 +37,7 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
         const next = rows[rows.indexOf(n) + by];
         if (next !== undefined) go({ test: String(next), span: undefined }, { replace: true });
     };
-    const longest = useMemo(
-        () => table.duration.data.subarray(0, table.count).reduce((a, b) => Math.max(a, b), 0),
-        [open.version.value, table],
-    );
+    const longest = useMemo(() => table.duration.at(slowestTests(table, 1)[0] ?? -1), [open.version.value, table]);
     return (
         <Split run={run} open={open} n={n} onStep={step}>
             <Filter run={run} table={table} rows={rows} />
@@ -56,8 +54,8 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
                     cursor={n < 0 ? -1 : rows.indexOf(n)}
                     onCursor={choose}
                     head={<Head sort={sort} />}
-                    row={(index, props) => (
-                        <TestRow key={rows[index]!} table={table} n={rows[index]!} longest={longest} props={props} />
+                    row={(index, slot, props) => (
+                        <TestRow key={slot} table={table} n={rows[index]!} longest={longest} props={props} />
                     )}
                 />
             )}
@@ -120,12 +118,21 @@ function flipped(sort: string): string | undefined {
 }
 
 function TestRow({ table, n, longest, props }: { table: TestTable; n: number; longest: number; props: RowProps }) {
-    const outcome = table.outcome.at(n);
+    // A row never changes: where only its place, or the cursor, does, its cells are left alone.
+    const cells = useMemo(() => <Cells table={table} n={n} longest={longest} />, [table, n, longest]);
+    return (
+        <div {...props} class={`${props.class} ${isBad(table.outcome.at(n)) ? "bad" : ""}`}>
+            {cells}
+        </div>
+    );
+}
+
+function Cells({ table, n, longest }: { table: TestTable; n: number; longest: number }) {
     const [file, name] = [table.file.at(n), table.name[n] ?? ""];
     return (
-        <div {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
+        <>
             <span role="gridcell">
-                <Sign outcome={outcome} />
+                <Sign outcome={table.outcome.at(n)} />
             </span>
             <span role="gridcell" class="test-name" title={table.nodeid(n)}>
                 {name && <span class="file">{file}</span>}
@@ -148,7 +155,7 @@ function TestRow({ table, n, longest, props }: { table: TestTable; n: number; lo
             <span role="gridcell" class="right">
                 <Duration micros={table.duration.at(n)} of={longest} />
             </span>
-        </div>
+        </>
     );
 }
 
@@ -206,7 +213,8 @@ function Filter({ run, table, rows }: { run: Run; table: TestTable; rows: Uint32
 }
 
 const MOST = 500;
-const natural = new Intl.Collator("en", { numeric: true });
+/** Made when it is needed: the browser takes its time for it. */
+let natural: Intl.Collator | undefined;
 
 function markers(table: TestTable): string[] {
     return [...new Set(table.markers.words.flatMap((word) => word.split(",")))];
@@ -225,13 +233,21 @@ function Pick({
     query: string;
     onChange: (query: string) => void;
 }) {
-    const given = useMemo(
+    const given = useMemo(() => {
+        natural ??= new Intl.Collator("en", { numeric: true });
+        return options
+            .filter((option) => option !== "")
+            .sort(natural.compare)
+            .slice(0, MOST);
+    }, [options, options.length]);
+    const list = useMemo(
         () =>
-            options
-                .filter((option) => option !== "")
-                .sort(natural.compare)
-                .slice(0, MOST),
-        [options, options.length],
+            given.map((option) => (
+                <option key={option} value={option}>
+                    {option}
+                </option>
+            )),
+        [given],
     );
     if (given.length < 2 && !(given.length === 1 && keyword === "marker")) return null;
     const [value = ""] = valuesOf(query, keyword);
@@ -245,11 +261,7 @@ function Pick({
             }
         >
             <option value="">{label}</option>
-            {given.map((option) => (
-                <option key={option} value={option}>
-                    {option}
-                </option>
-            ))}
+            {list}
         </select>
     );
 }

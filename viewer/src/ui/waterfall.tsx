@@ -77,9 +77,9 @@ export function Waterfall({ tree, chosen, onChoose, fetchMore }: Props) {
                 onCursor={(index) => onChoose(rows[index]!)}
                 onKey={onKey}
                 head={<Axis from={from} to={to} zoomed={zoom > 0} onReset={() => setZoom(0)} />}
-                row={(index, row) => (
+                row={(index, slot, row) => (
                     <SpanRow
-                        key={rows[index]!}
+                        key={slot}
                         tree={tree}
                         span={rows[index]!}
                         row={row}
@@ -220,18 +220,18 @@ function SpanRow({
             <span
                 role="gridcell"
                 class="span-name"
-                style={{ paddingLeft: `${Math.min(tree.depth[span]!, 24) * 14 + 4}px` }}
+                style={{ paddingLeft: `${Math.min(tree.depth[span]!, 24) * 14 + (children ? 4 : 22)}px` }}
             >
-                <i
-                    class={`twist ${children ? (closed ? "closed" : "open") : ""}`}
-                    aria-hidden="true"
-                    onClick={(event) => {
-                        if (children) {
+                {children && (
+                    <i
+                        class={`twist ${closed ? "closed" : "open"}`}
+                        aria-hidden="true"
+                        onClick={(event) => {
                             event.stopPropagation();
                             onToggle(span);
-                        }
-                    }}
-                />
+                        }}
+                    />
+                )}
                 {foreign && <i class="service">{service}</i>}
                 <span class="ellipsis" title={tree.name[span]!}>
                     {tree.name[span]}
@@ -246,9 +246,7 @@ function SpanRow({
             <span role="gridcell" class="right">
                 {duration(tree.duration[span]!)}
             </span>
-            <span role="gridcell" class="unseen">
-                starts at {duration(tree.start[span]!)}
-            </span>
+            <span role="gridcell" aria-label={`starts at ${duration(tree.start[span]!)}`} />
         </div>
     );
 }

@@ -38,6 +38,8 @@ describe.skipIf(missing)(`while a run goes on${missing && `: ${missing}`}`, () =
         await page.locator(".tests .row").first().waitFor();
         await page.locator("#filter").fill("test_many[7]");
         await expect.poll(() => page.locator(".tests .row").count()).toBe(1);
+        // The address is written when what it says has been painted.
+        await expect.poll(() => page.url()).toContain("q=test_many");
         await page.reload();
         await expect.poll(() => page.locator(".tests .row").count()).toBe(1);
         expect(await page.locator("#filter").inputValue()).toBe("test_many[7]");

@@ -65,7 +65,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await page().locator("#filter").fill("");
         await page().locator(".chip", { hasText: "skipped" }).click();
         await expect.poll(names).toEqual(["test_skipped"]);
-        expect(page().url()).toContain("q=outcome:skipped");
+        await expect.poll(() => page().url()).toContain("q=outcome:skipped");
     });
 
     test("is one address: another window shows the same", async () => {
@@ -143,7 +143,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
             .toBe("pytest test_shop.py::test_breaks");
         await detail.locator(".spans .row", { hasText: "call" }).click();
         await detail.getByRole("region", { name: "Span" }).waitFor();
-        expect(page().url()).toMatch(/span=\d/);
+        await expect.poll(() => page().url()).toMatch(/span=\d/);
     });
 
     test("groups failures, compares with the run before, knows the flaky, the slow, the workers", async () => {

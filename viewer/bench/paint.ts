@@ -1,0 +1,100 @@
+// How long the one who looks waits, as the page itself sees it.
+import type { Browser, Page } from "playwright-core";
+
+/** ms from an action: until its script has run and the markup is what it will be, and until that has been painted. */
+export interface Waited {
+    script: number;
+    painted: number;
+}
+
+/** Click an element, or type a text into it. What is painted waits for a frame: up to 16.7 ms before anything is done. */
+export function acted(page: Page, selector: string, text?: string): Promise<Waited> {
+    return page.evaluate(
+        async ([selector, text]) => {
+            const element = document.querySelector<HTMLInputElement>(selector)!;
+            const channel = new MessageChannel();
+            const painted = new Promise((done) => (channel.port1.onmessage = done));
+            // Somewhere between two frames, as fingers are.
+            await new Promise((done) => setTimeout(done, 100 + Math.random() * 17));
+            const began = performance.now();
+            if (text === undefined) element.click();
+            else {
+                element.value = text;
+                element.dispatchEvent(new InputEvent("input", { bubbles: true }));
+            }
+            await null; // the page renders in a microtask of its own, which was queued before
+            const script = performance.now() - began;
+            requestAnimationFrame(() => channel.port2.postMessage(0));
+            await painted;
+            return { script, painted: performance.now() - began };
+        },
+        [selector, text] as const,
+    );
+}
+
+/** ms from an action until the last change of the markup that comes of it has been painted: for pages that work in steps. */
+export function settled(page: Page, selector: string, text?: string): Promise<number> {
+    return page.evaluate(
+        async ([selector, text]) => {
+            const element = document.querySelector<HTMLInputElement>(selector)!;
+            const calm = 500;
+            let last = NaN;
+            let timer: ReturnType<typeof setTimeout>;
+            return new Promise<number>((done) => {
+                const began = performance.now();
+                const wait = () => {
+                    clearTimeout(timer);
+                    timer = setTimeout(() => done(last - began), calm);
+                };
+                new MutationObserver(() =>
+                    requestAnimationFrame(() =>
+                        setTimeout(() => {
+                            last = performance.now();
+                            wait();
+                        }),
+                    ),
+                ).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+                if (text === undefined) element.click();
+                else {
+                    // The setter of the element itself: frameworks put theirs over it.
+                    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value")!.set!.call(element, text);
+                    element.dispatchEvent(new InputEvent("input", { bubbles: true }));
+                }
+                // Where nothing changes: after the frame that the action may take long to come to.
+                requestAnimationFrame(() => setTimeout(wait));
+            });
+        },
+        [selector, text] as const,
+    );
+}
+
+export interface Opened {
+    page: Page;
+    first: number;
+    usable: number;
+    elements: number;
+}
+
+/** Open an address in a process of its own: ms until something is painted, and until what the selector names is. */
+export async function opened(browser: Browser, url: string, selector: string, patience = 180_000): Promise<Opened> {
+    const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+    const page = await context.newPage();
+    page.setDefaultTimeout(patience);
+    await page.addInitScript((selector) => {
+        const look = () => {
+            if (!document.querySelector(selector)) return requestAnimationFrame(look);
+            // This frame is painted when the next task runs.
+            return setTimeout(() => Object.assign(window, { usable: performance.now() }));
+        };
+        requestAnimationFrame(look);
+    }, selector);
+    await page.goto(url, { waitUntil: "commit" });
+    const [first, usable] = await page
+        .waitForFunction(() => {
+            const [paint] = performance.getEntriesByName("first-contentful-paint");
+            const { usable } = window as unknown as { usable?: number };
+            return paint && usable !== undefined && ([paint.startTime, usable] as const);
+        })
+        .then((handle) => handle.jsonValue() as Promise<readonly [number, number]>);
+    return { page, first, usable, elements: await page.evaluate(() => document.querySelectorAll("*").length) };
+}
