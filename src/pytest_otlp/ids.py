@@ -6,7 +6,11 @@ them compresses to two thirds. The W3C Trace Context asks for ids that are uniqu
 
 from __future__ import annotations
 
-from hashlib import blake2b
+try:
+    # Where hashlib has it from, which would load OpenSSL first.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 _PHASES = {"": 0, "setup": 1, "call": 2, "teardown": 3}
 ROOT = "session"

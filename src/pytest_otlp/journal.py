@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -160,6 +159,8 @@ def create(name: str, project: Path, cache: Path | None) -> Journal:
 
 def _temporary_folder(project: Path) -> Path:
     """Of a project whose own folder cannot be written."""
+    import tempfile  # noqa: PLC0415  a tenth of all that the exporter would have to import
+
     user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     name = f"{project.name}-{crc32(os.fsencode(project.resolve())):08x}"
     return Path(tempfile.gettempdir(), f"pytest-otlp-{user}", name)

@@ -6,8 +6,6 @@ one tries until the endpoint takes something again.
 
 from __future__ import annotations
 
-import random
-
 from pytest_otlp.exporter.transport import Answer
 
 PATIENCE = 0.1
@@ -91,5 +89,7 @@ class Pace:
         return self._deadline is None or (self._not_before < self._deadline and not answer.unreachable)
 
     def _backoff(self) -> float:
+        import random  # noqa: PLC0415  only where an endpoint does not answer
+
         longest: float = min(FIRST_BACKOFF * 2 ** min(self._failures, _DOUBLINGS), LAST_BACKOFF)
         return longest * random.uniform(0.8, 1.2)  # noqa: S311  no secret

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -42,6 +41,8 @@ def github_parent(env: Env) -> tuple[str, str] | None:
     run_id, attempt = env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "")
     if not (_NUMBER.fullmatch(run_id) and _NUMBER.fullmatch(attempt)):
         return None
+    from hashlib import sha256  # noqa: PLC0415  it loads OpenSSL
+
     trace, span = (sha256(f"{run_id}{attempt}{kind}".encode()).hexdigest() for kind in "ts")
     return trace[:32], span[16:32]
 
