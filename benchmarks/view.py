@@ -24,6 +24,7 @@ if __name__ == "__main__":
     sys.path[:0] = [str(_ROOT), str(_ROOT / "tests")]
 
 from benchmarks import view_page
+from benchmarks.page import stolen, ticks
 from benchmarks.venvs import ROOT
 from benchmarks.view_browser import browser
 from benchmarks.view_page import Figure
@@ -201,11 +202,12 @@ NOTES = (
 
 def main() -> None:
     tests = max(100, TESTS * 2 // 5)
+    before = ticks()
     reports = list(Peers(ROOT / ".venvs" / "bench-view", tests).reports())
     figures = receiver()
     seen = browser(reports, tests, TESTS)
     figures += [Figure(**row) for row in seen["rows"]]
-    facts = {**seen["versions"], "date": time.strftime("%Y-%m-%d", time.gmtime())}
+    facts = {**stolen(before, ticks()), **seen["versions"], "date": time.strftime("%Y-%m-%d", time.gmtime())}
     text = view_page.render(figures, seen["peers"], facts, NOTES)
     if TESTS == 50_000:
         PAGE.write_text(text, encoding="utf-8")
