@@ -196,6 +196,8 @@ def test_tests_that_change_what_we_stand_on(run_pytest: Runner) -> None:
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
 def test_a_report_whose_duration_is_no_number(run_pytest: Runner, args: list[str]) -> None:
+    if args:
+        pytest.importorskip("xdist")
     conftest = """
         import pytest
 
