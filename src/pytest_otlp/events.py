@@ -1,9 +1,10 @@
 """The vocabulary of a run: one immutable record a fact, and its form as one line of the journal.
 
-These are the only types that cross a process border: a worker puts `PhaseFacts` on its reports, the process that
+These are the only types that cross a process border: a worker puts `Facts` on its reports, the process that
 owns the run appends events to the journal, the exporter reads them. Times are nanoseconds since the Unix epoch,
 durations seconds. A line is a JSON array, the event's tag first and then its fields in order; a reader fills
-missing trailing fields with their defaults and ignores surplus ones, so that fields can be added at the end.
+missing trailing fields with their defaults and ignores surplus ones, so that fields can be added at the end. The times
+of a `TestPassed`, which most tests have, are packed into one field (`pack_times`).
 """
 
 # No `from __future__ import annotations`: typing.NamedTuple compiles each annotation that is a text, at every start.

@@ -329,7 +329,7 @@ class Recorder:
         if facts is not None:
             return facts
         start = int(report.start * 1e9)
-        case = packed if packed and packed.startswith("[") else ""
+        case = packed if packed and report.when == "setup" else ""
         return Facts(start, start + int(report.duration * 1e9), 0, case)
 
     def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:

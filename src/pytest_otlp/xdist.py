@@ -121,8 +121,7 @@ class WorkerHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        known = report.__dict__
-        if FACTS in known:
+        if FACTS in report.__dict__:
             return
         if report.when == "setup":
             self._plain = self._brief and self._observer.place.attempt == 1
