@@ -64,16 +64,22 @@ class _Part:
         self.interrupted = 0
 
     def add(self, test: AttemptOver) -> None:
-        self.start, self.end = min(self.start, test.start), max(self.end, test.end)
+        if test.start < self.start:  # noqa: PLR1730  a call takes three times as long
+            self.start = test.start
+        if test.end > self.end:  # noqa: PLR1730  a call takes three times as long
+            self.end = test.end
         for category in test.categories:
             self.counts[category] += 1
-        self.interrupted += test.outcome == "interrupted"
+        if test.outcome == "interrupted":
+            self.interrupted += 1
 
 
 class _File:
-    def __init__(self, path: str, tests: int) -> None:
+    def __init__(self, path: str, tests: int, *, divided: bool) -> None:
         self.path = path
         self.tests = tests
+        self.divided = divided
+        """Its tests may be in more than one part."""
         self.parts: dict[int, _Part] = {}
         self.over: set[tuple[str, str]] = set()
         self.bad: list[tuple[str, str, int]] = []
@@ -97,6 +103,7 @@ class Files:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._linked = plan.per == "test"
         self._open: dict[str, _File] = {}
         self._closed: set[str] = set()
 
@@ -106,16 +113,18 @@ class Files:
         Not before: a plugin may run a test again that was reported as over.
         """
         path = file_of(nodeid)
-        over = [file for file in self._open.values() if file.path != path and file.complete]
-        if path not in self._closed:
-            file = self._open.get(path)
-            if file is None:
-                file = self._open[path] = _File(path, self._plan.tests.get(path, 0))
+        file = self._open.get(path)
+        if file is None and path not in self._closed:
+            divided = self._plan.parts(path) > 1
+            file = self._open[path] = _File(path, self._plan.tests.get(path, 0), divided=divided)
+        if file is not None:
             self._part(file, nodeid, time)
-        return [self._close(file) for file in over]
+            if len(self._open) == 1:
+                return ()
+        return [self._close(other) for other in list(self._open.values()) if other is not file and other.complete]
 
     def _part(self, file: _File, nodeid: str, start: int) -> _Part:
-        number = self._plan.part_of(file.path, nodeid)
+        number = self._plan.part_of(file.path, nodeid) if file.divided else 0
         part = file.parts.get(number)
         if part is None:
             part = file.parts[number] = _Part(start)
@@ -128,9 +137,10 @@ class Files:
         self._part(file, test.nodeid, test.start).add(test)
         if test.outcome != "rerun":
             file.over.add((test.worker, test.nodeid))
-        known = file.bad if test.bad else file.good
-        if len(known) < MOST_LINKS:
-            known.append((test.worker, test.nodeid, test.number))
+        if self._linked:
+            known = file.bad if test.bad else file.good
+            if len(known) < MOST_LINKS:
+                known.append((test.worker, test.nodeid, test.number))
 
     def close(self) -> Iterable[FileFinished]:
         """The run is over."""
@@ -139,7 +149,7 @@ class Files:
     def _close(self, file: _File) -> FileFinished:
         del self._open[file.path]
         self._closed.add(file.path)
-        return file.finished(linked=self._plan.per == "test")
+        return file.finished(linked=self._linked)
 
     @property
     def begun(self) -> Iterable[tuple[str, int, int]]:
