@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, NamedTuple, TypeAlias
 
-LAST_WORD = b"over"
-"""What the exporter hears on its standard input when the last line of the journal is written."""
 VERSION = 1
 """Of the journal's format; raised when an old reader would misunderstand a new line."""
 PHASES = ("setup", "call", "teardown")

@@ -12,6 +12,8 @@ from zlib import crc32
 FOLDER = "otlp"
 """Within pytest's cache directory, where it keeps folders of plugins (`d`)."""
 SUFFIX = ".jsonl"
+LAST_WORD = b"over"
+"""What the exporter hears on its standard input when the last line is written."""
 _BREAK = 0x0A
 _HIGH_DESCRIPTOR = 200
 """Tests that close "all" descriptors, or expect the lowest free one, work with small numbers."""

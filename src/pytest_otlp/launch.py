@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pytest_otlp.events import LAST_WORD
+from pytest_otlp.journal import LAST_WORD
 
 _GRACE = 1.0
 """s beyond the exit timeout that the exporter has for its last words."""
@@ -39,59 +39,61 @@ class Result(NamedTuple):
 
 
 class ExporterError(Exception):
-    """The exporter failed, and said how."""
+    """The message says why there is no result."""
 
 
 class ExporterProcess:
-    """One exporter, isolated from the tested project and out of reach of the terminal's signals."""
+    """One exporter, isolated from the tested project and out of reach of the terminal's signals.
 
-    def __init__(self, settings: Mapping[str, Any], *, echo: bool) -> None:
-        """Starts it. The settings go through its standard input: nothing of them shows in a process list.
+    It takes longer to get ready than a short run lasts, so it is started first, and told later what to do.
+    """
+
+    def __init__(self, *, echo: bool) -> None:
+        """Starts it; where that fails, `finish` says why.
 
         `echo`: it may write to this process' standard output (the console endpoint).
+        """
+        self._process: subprocess.Popen[bytes] | None = None
+        self._problem = ""
+        try:
+            self._process = _started(echo=echo)
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        self._problem = f"the exporter could not be started ({error.strerror or error})"
+
+    def follow(self, settings: Mapping[str, Any]) -> None:
+        """Tells it what to do, through its standard input: nothing of the settings shows in a process list."""
+        if self._process is None:
+            return
+        try:
+            _tell(self._process, json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
+        except OSError as error:
+            self._fail(error)
+            self.abandon()
+
+    def finish(self, timeout: float) -> Result:
+        """Lets it end, and waits for at most `timeout` seconds and a little.
 
         Raises:
-            OSError: it cannot be started.
+            ExporterError: it could not be started, failed, or left no word.
         """
-        if not sys.executable:
-            raise OSError("this Python does not know its own interpreter")
-        script = Path(__file__).parent / "exporter" / "__main__.py"
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=1 if echo else subprocess.DEVNULL,
-            start_new_session=True,
-            cwd=script.parent,
-        )
+        if self._process is None or self._problem:
+            raise ExporterError(self._problem)
         try:
-            self._tell(json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
-        except OSError:
-            self._abandon()
-            raise
-
-    def _tell(self, line: bytes) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + b"\n")
-        self._process.stdin.flush()
-
-    def finish(self, timeout: float) -> Result | None:
-        """Lets it end, and waits for at most `timeout` seconds and a little; None where it left no word.
-
-        Raises:
-            ExporterError: it failed, and said how.
-        """
-        try:
-            self._tell(LAST_WORD)
+            _tell(self._process, LAST_WORD)
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):
-            return None
+            raise ExporterError("the exporter left no word") from None
         finally:
-            self._abandon()
+            self.abandon()
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
         """A process that still runs goes on alone, and nobody warns of it or of its pipes."""
+        if self._process is None:
+            return
         if self._process.poll() is None:
             self._process.returncode = 0
         for pipe in (self._process.stdin, self._process.stdout):
@@ -100,10 +102,30 @@ class ExporterProcess:
                     pipe.close()
 
 
+def _started(*, echo: bool) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise OSError("this Python does not know its own interpreter")
+    script = Path(__file__).parent / "exporter" / "__main__.py"
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(script)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=1 if echo else subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=script.parent,
+    )
+
+
+def _tell(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line + b"\n")
+    process.stdin.flush()
+
+
 def _result(output: bytes) -> Result:
     words = json.loads(output)
     if "failed" in words:
-        raise ExporterError(words["failed"])
+        raise ExporterError(f"the exporter failed ({words['failed']})")
     return Result(words["tests"], Counts(*words["spans"]), words["problem"], tuple(words["notices"]))
 
 

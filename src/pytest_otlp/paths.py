@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_otlp.safe import text_of
@@ -22,3 +23,16 @@ def relative(path: object, root: str) -> str:
 
 def _with_slashes(path: str) -> str:
     return path.replace("\\", "/")
+
+
+def working_tree(folder: Path) -> Path | None:
+    """The top of the git working tree that an absolute path is in."""
+    return next(filter(_has_git, (folder, *folder.parents)), None)
+
+
+def _has_git(folder: Path) -> bool:
+    """A file in a further working tree of a repository, or in a submodule."""
+    try:
+        return (folder / ".git").exists()
+    except OSError:
+        return False

@@ -88,11 +88,22 @@ def _record(config: pytest.Config, source: options.Source) -> None:
     if options.sdk_disabled(os.environ) and not source.place.startswith("-"):
         config.stash[_OFF] = "otlp: off, because OTEL_SDK_DISABLED=true; --otel on the command line overrides it"
         return
-    from pytest_otlp import resolve, session  # noqa: PLC0415  nothing of it is imported when the plugin is off
+    from pytest_otlp import resolve  # noqa: PLC0415  nothing of it is imported when the plugin is off
+    from pytest_otlp.launch import ExporterProcess  # noqa: PLC0415  see above
+
+    wanted = resolve.resolve(config, os.environ)
+    # The exporter gets ready while the rest is imported; without tests there may be nothing to export.
+    exporter = None if _given(config, _TESTS_NOTHING) else ExporterProcess(echo=wanted.endpoint.kind == "console")
+
+    from pytest_otlp import session  # noqa: PLC0415  see above
 
     try:
-        session.start(config, resolve.resolve(config, os.environ), tests=not _given(config, _TESTS_NOTHING))
-    except OSError as error:
+        session.start(config, wanted, exporter)
+    except BaseException as error:
+        if exporter is not None:
+            exporter.abandon()
+        if not isinstance(error, OSError):
+            raise
         config.stash[_OFF] = f"otlp: off, because no journal can be written ({error})"
 
 

@@ -37,10 +37,10 @@ _REPORT = 120.0
 class Session:
     """The run of the process that owns it, and the two lines in the terminal."""
 
-    def __init__(self, config: pytest.Config, options: Options, *, tests: bool) -> None:
-        """Writes the first line of the journal and starts the exporter.
+    def __init__(self, config: pytest.Config, options: Options, exporter: ExporterProcess | None) -> None:
+        """Writes the first line of the journal, and has the exporter follow it.
 
-        `tests`: the run is to test something. Else the exporter is started only if it fails.
+        `exporter`: None where the run is to test nothing. Then one is started only if it fails.
 
         Raises:
             OSError: no journal can be created anywhere.
@@ -59,11 +59,11 @@ class Session:
         self._link = _link_of(options, self._trace_id, self._run_id)
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
-        self._problem = ""
         self._header_shown = False
         self._session: pytest.Session | None = None
-        self._tests = tests
-        self._exporter = self._start_exporter() if tests else None
+        self._exporter = exporter
+        if exporter is not None:
+            exporter.follow(self._told_to_exporter)
         self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
 
     @property
@@ -102,9 +102,10 @@ class Session:
             setup=startup.attributes_of(self._config),
         )
 
-    def _start_exporter(self) -> ExporterProcess | None:
+    @property
+    def _told_to_exporter(self) -> dict[str, object]:
         endpoint = self._options.endpoint
-        settings = {
+        return {
             "journal": str(self._journal.path),
             "root": str(self._config.rootpath),
             "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
@@ -116,14 +117,9 @@ class Session:
             "exit_timeout": self._options.exit_timeout,
             "html": self._options.html,
         }
-        try:
-            return ExporterProcess(settings, echo=endpoint.kind == "console")
-        except OSError as error:
-            self._problem = f"the exporter could not be started ({error.strerror or error})"
-            return None
 
     def pytest_report_header(self) -> list[str]:
-        if not self._tests:
+        if self._exporter is None:
             return []
         self._header_shown = True
         endpoint = self._options.endpoint
@@ -162,12 +158,13 @@ class Session:
             return
         self.recorder.finish(exit_code)
         self._journal.close()
-        if not self._tests:
+        if self._exporter is None:
             if exit_code in _NOTHING_TO_TELL:
                 self._journal.path.unlink(missing_ok=True)
                 return
-            self._exporter = self._start_exporter()
-        if line := self._delivered():
+            self._exporter = ExporterProcess(echo=self._options.endpoint.kind == "console")
+            self._exporter.follow(self._told_to_exporter)
+        if line := self._delivered(self._exporter):
             self._say(line)
 
     def _say(self, line: str) -> None:
@@ -181,17 +178,13 @@ class Session:
             # Another one took its place: that of pytest-rich (0.3), which has no such methods.
             print(line)  # noqa: T201  see above
 
-    def _delivered(self) -> str:
+    def _delivered(self, exporter: ExporterProcess) -> str:
         """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""
         path = _shown_path(self._journal.path)
-        if self._exporter is None:
-            return terminal.no_exporter(self._problem, path)
         try:
-            result = self._exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
+            result = exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
         except ExporterError as error:
-            return terminal.no_exporter(f"the exporter failed ({error})", path)
-        if result is None:
-            return terminal.no_exporter("the exporter left no word", path)
+            return terminal.no_exporter(str(error), path)
         result = result._replace(notices=(*result.notices, *self._own_notices()))
         if result.spans.produced == 0 and not result.problem and not result.notices:
             return ""
@@ -288,13 +281,13 @@ def _multiplier(spec: str) -> int:
     return int(count) if star and count.isdigit() else 1
 
 
-def start(config: pytest.Config, options: Options, *, tests: bool) -> None:
-    """Begins to record this run. `tests`: it is to test something (`--collect-only` and the like do not).
+def start(config: pytest.Config, options: Options, exporter: ExporterProcess | None) -> None:
+    """Begins to record this run. `exporter`: None where it tests nothing (`--collect-only` and the like).
 
     Raises:
         OSError: no journal can be created anywhere.
     """
-    session = Session(config, options, tests=tests)
+    session = Session(config, options, exporter)
     config.add_cleanup(_entered(CurrentRun(session.settings.trace_id, session.settings.run_id, session.settings.link)))
     register = config.pluginmanager.register
     register(session.recorder, "otlp-recorder")

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import pytest
 
 from pytest_otlp import semconv
+from pytest_otlp.paths import working_tree
 
 Setup: TypeAlias = dict[str, str | int | list[str]]
 
@@ -47,15 +48,8 @@ def _rootdir(root: Path) -> str:
 
     Empty without one.
     """
-    top = next(filter(_has_git, (root, *root.parents)), None)
+    top = working_tree(root)
     return root.relative_to(top).as_posix() if top else ""
-
-
-def _has_git(folder: Path) -> bool:
-    try:
-        return (folder / ".git").exists()
-    except OSError:
-        return False
 
 
 def _configfile(config: pytest.Config) -> str:

@@ -18,7 +18,7 @@ import pytest
 from pytest_otlp import events
 from pytest_otlp.events import SessionFinished
 from pytest_otlp.journal import Journal
-from pytest_otlp.launch import Counts, ExporterProcess, Result
+from pytest_otlp.launch import Counts, ExporterError, ExporterProcess, Result
 from support.model import a_session, a_test
 from support.otlp_server import SILENT, OtlpServer, Reply, always, only
 
@@ -72,12 +72,23 @@ def end(journal: Journal) -> None:
     journal.close()
 
 
+def following(settings: Mapping[str, Any]) -> ExporterProcess:
+    exporter = ExporterProcess(echo=False)
+    exporter.follow(settings)
+    return exporter
+
+
+def process_of(exporter: ExporterProcess) -> subprocess.Popen[bytes]:
+    assert exporter._process is not None
+    return exporter._process
+
+
 def left_in(journal: Journal) -> list[str]:
     return sorted(path.name for path in journal.path.parent.iterdir())
 
 
 def test_a_run(journal: Journal, server: OtlpServer) -> None:
-    exporter = ExporterProcess(settings(journal, server), echo=False)
+    exporter = following(settings(journal, server))
     begin(journal)
     server.wait_for(lambda s: len(s.spans()) == 4, HANGS)
     end(journal)
@@ -87,7 +98,7 @@ def test_a_run(journal: Journal, server: OtlpServer) -> None:
 
 
 def test_metrics_and_logs(journal: Journal, server: OtlpServer) -> None:
-    exporter = ExporterProcess(settings(journal, server, metrics=True, logs=True), echo=False)
+    exporter = following(settings(journal, server, metrics=True, logs=True))
     begin(journal)
     end(journal)
     assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())
@@ -97,7 +108,7 @@ def test_metrics_and_logs(journal: Journal, server: OtlpServer) -> None:
 
 def test_an_endpoint_for_traces_only(journal: Journal) -> None:
     with OtlpServer(behaviour=only("traces")) as server:
-        exporter = ExporterProcess(settings(journal, server, metrics=True), echo=False)
+        exporter = following(settings(journal, server, metrics=True))
         begin(journal)
         end(journal)
         result = exporter.finish(20)
@@ -109,7 +120,7 @@ def test_an_endpoint_for_traces_only(journal: Journal) -> None:
 
 def test_refused(journal: Journal) -> None:
     with OtlpServer(behaviour=always(Reply(401))) as server:
-        exporter = ExporterProcess(settings(journal, server), echo=False)
+        exporter = following(settings(journal, server))
         begin(journal)
         end(journal)
         assert exporter.finish(20) == Result(1, Counts(5, 0, 0, 5), "answered 401 Unauthorized", ())
@@ -118,7 +129,7 @@ def test_refused(journal: Journal) -> None:
 
 def test_silent(journal: Journal) -> None:
     with OtlpServer(behaviour=always(SILENT)) as server:
-        exporter = ExporterProcess(settings(journal, server, exit_timeout=1.0), echo=False)
+        exporter = following(settings(journal, server, exit_timeout=1.0))
         begin(journal)
         end(journal)
         result = exporter.finish(20)
@@ -130,29 +141,32 @@ def test_silent(journal: Journal) -> None:
 
 @on_posix
 def test_killed(journal: Journal, server: OtlpServer) -> None:
-    exporter = ExporterProcess(settings(journal, server), echo=False)
+    exporter = following(settings(journal, server))
     begin(journal)
     server.wait_for(lambda s: s.spans(), HANGS)
-    exporter._process.kill()
+    process_of(exporter).kill()
     end(journal)
-    assert exporter.finish(20) is None
+    with pytest.raises(ExporterError, match=r"^the exporter left no word$"):
+        exporter.finish(20)
     assert left_in(journal) == ["run.jsonl", "run.sent"]
 
 
 def test_no_word_in_time(journal: Journal, monkeypatch: pytest.MonkeyPatch, server: OtlpServer) -> None:
     """It is left to itself, without a warning of a process or a pipe that nobody waited for."""
     monkeypatch.setattr("pytest_otlp.launch._GRACE", 0.0)
-    exporter = ExporterProcess(settings(journal, server), echo=False)
-    assert exporter.finish(0.0) is None
-    pid = exporter._process.pid
+    exporter = following(settings(journal, server))
+    with pytest.raises(ExporterError, match=r"^the exporter left no word$"):
+        exporter.finish(0.0)
+    pid = process_of(exporter).pid
     del exporter
     wait_for_end_of(pid)
 
 
 def test_that_cannot_be_started(journal: Journal, monkeypatch: pytest.MonkeyPatch, server: OtlpServer) -> None:
     monkeypatch.setattr(sys, "executable", str(journal.path.parent / "missing"))
-    with pytest.raises(FileNotFoundError):
-        ExporterProcess(settings(journal, server), echo=False)
+    exporter = following(settings(journal, server))
+    with pytest.raises(ExporterError, match=r"^the exporter could not be started \(No such file"):
+        exporter.finish(20)
 
 
 @on_posix
@@ -165,11 +179,21 @@ def test_that_is_no_exporter(
     path.write_text(program)
     path.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(path))
-    try:
-        exporter = ExporterProcess(settings(journal, server), echo=False)
-    except OSError:
-        return
-    assert exporter.finish(20) is None
+    exporter = following(settings(journal, server))
+    with pytest.raises(ExporterError, match=r"left no word|could not be started \(Broken pipe\)"):
+        exporter.finish(20)
+
+
+def test_that_is_told_nothing_ends_without_a_word() -> None:
+    """Where the run ends before it has begun."""
+    exporter = ExporterProcess(echo=False)
+    process = process_of(exporter)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    assert process.wait(HANGS) == 0
+    exporter.abandon()
 
 
 def wait_for_end_of(pid: int) -> None:
@@ -192,7 +216,8 @@ from pytest_otlp.journal import Journal
 from pytest_otlp.launch import ExporterProcess
 given = json.loads(sys.stdin.readline())
 journal = Journal(Path(given["settings"]["journal"]))
-exporter = ExporterProcess(given["settings"], echo=False)
+exporter = ExporterProcess(echo=False)
+exporter.follow(given["settings"])
 for line in given["lines"]:
     journal.append(line)
 print(exporter._process.pid, flush=True)
@@ -286,8 +311,8 @@ def test_the_process_dies_and_a_child_of_it_goes_on(dying: Callable[[str], Dying
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads /proc")
 def test_nothing_of_the_settings_shows_in_the_process_list(journal: Journal, server: OtlpServer) -> None:
     secret = settings(journal, server, root="/very-secret")
-    exporter = ExporterProcess(secret, echo=False)
-    command = Path(f"/proc/{exporter._process.pid}/cmdline").read_bytes()
+    exporter = following(secret)
+    command = Path(f"/proc/{process_of(exporter).pid}/cmdline").read_bytes()
     end(journal)
     exporter.finish(20)
     assert b"secret" not in command
@@ -307,7 +332,7 @@ def test_nothing_of_the_tested_project_runs_in_it(
     monkeypatch.setenv("PYTHONPATH", str(folder))
     monkeypatch.setenv("PYTHONSTARTUP", str(folder / "json.py"))
     monkeypatch.syspath_prepend(str(folder))
-    exporter = ExporterProcess(settings(journal, server), echo=False)
+    exporter = following(settings(journal, server))
     begin(journal)
     end(journal)
     assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())

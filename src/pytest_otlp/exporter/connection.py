@@ -1,25 +1,25 @@
 """One HTTP/1.1 connection on which nothing takes longer than its deadline.
 
-`http.client.HTTPConnection` gives each read and each write its timeout anew, so that an endpoint which sends one byte
-a second holds it forever. Here the time that is left is set before each of them. Only looking up a host's name, which
-the system does, takes as long as it takes.
+A socket gives each read and each write its timeout anew, so that an endpoint which sends one byte a second holds it
+forever. Here the time that is left is set before each of them. Only looking up a host's name, which the system does,
+takes as long as it takes.
 """
 
 from __future__ import annotations
 
 import io
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPMessage, HTTPResponse, IncompleteRead
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_otlp.exporter.http1 import BrokenOffError, NoHttpError, Response, read_response
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from ssl import SSLContext
 
-MOST_ANSWER_BYTES = 1 << 20
+    from _typeshed import WriteableBuffer
 
 
 class Deadline:
@@ -48,31 +48,6 @@ class CannotConnectError(OSError):
     """There is no connection; the message says why."""
 
 
-class BrokenOffError(Exception):
-    """The connection ended within an answer."""
-
-
-class NoHttpError(Exception):
-    """What came back is no HTTP/1 answer; `start` is how it begins."""
-
-    def __init__(self, start: bytes) -> None:
-        super().__init__("no HTTP answer")
-        self.start = start
-
-
-class Response(NamedTuple):
-    status: int
-    headers: HTTPMessage
-    body: bytes
-    whole: bool
-    """Whether the body was at most MOST_ANSWER_BYTES long."""
-
-    @property
-    def content_type(self) -> str:
-        """Without parameters; empty where there is none."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
 class Connection:
     """A socket with a deadline, which the owner moves before each exchange."""
 
@@ -91,7 +66,7 @@ class Connection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return cls(sock, deadline)
 
-    def start_tls(self, context: ssl.SSLContext, host: str) -> str | None:
+    def start_tls(self, context: SSLContext, host: str) -> str | None:
         """Returns the protocol agreed on by ALPN. Raises ssl.SSLError, OSError."""
         self._sock.settimeout(self.deadline.left())
         encrypted = context.wrap_socket(self._sock, server_hostname=host)
@@ -109,10 +84,10 @@ class Connection:
         self._sock.settimeout(self.deadline.left())
         return self._sock.recv(size)
 
-    def response(self, method: str) -> Response:
+    def response(self, *, tunnel: bool = False) -> Response:
         """Reads an answer. The connection is closed afterwards where it cannot be used again.
 
-        Raises ConnectionError where there is none, BrokenOffError, NoHttpError, http.client.HTTPException, OSError.
+        `tunnel`: to a CONNECT. Raises ConnectionError where there is none, BrokenOffError, NoHttpError, OSError.
         """
         reader = io.BufferedReader(_Reader(self._receive_into))
         start = reader.peek(1)[:1]
@@ -121,20 +96,12 @@ class Connection:
         if start != b"H":
             raise NoHttpError(reader.read1(64))
         try:
-            return self._response(reader, method)
-        except (IncompleteRead, ConnectionError) as error:
+            response = read_response(reader, tunnel=tunnel)
+        except ConnectionError as error:
             raise BrokenOffError from error
-
-    def _response(self, reader: io.BufferedReader[_Reader], method: str) -> Response:
-        # All that it asks of a socket is this one method.
-        response = HTTPResponse(cast("socket.socket", _Source(reader)), method=method)
-        response.begin()
-        # A tunnel's answer has no body: what follows belongs to whoever is at its other end.
-        body = b"" if method == "CONNECT" else _body(response)
-        whole = len(body) <= MOST_ANSWER_BYTES
-        if method != "CONNECT" and (response.will_close or not whole):
+        if not response.lasting:
             self.close()
-        return Response(response.status, response.headers, body, whole)
+        return response
 
     def _receive_into(self, buffer: WriteableBuffer) -> int:
         self._sock.settimeout(self.deadline.left())
@@ -147,7 +114,7 @@ class Connection:
 
 
 def _connected(address: Address, deadline: Deadline) -> socket.socket:
-    found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    found = socket.getaddrinfo(_encoded(address.host), address.port, type=socket.SOCK_STREAM)
     error: OSError = OSError("no address")
     for index, (family, kind, protocol, _, where) in enumerate(found):
         sock = socket.socket(family, kind, protocol)
@@ -163,23 +130,20 @@ def _connected(address: Address, deadline: Deadline) -> socket.socket:
     raise error
 
 
+def _encoded(host: str) -> str | bytes:
+    """Of most names nothing has to be encoded, and `encodings.idna` takes 5 ms to import."""
+    return host.encode("ascii") if host.isascii() and max(map(len, host.split("."))) < _LONGEST_LABEL else host
+
+
+_LONGEST_LABEL = 64
+
+
 def _why(error: OSError | UnicodeError) -> str:
     if isinstance(error, TimeoutError):
         return "no connection in time"
     if isinstance(error, UnicodeError):
         return "no valid host name"
     return error.strerror or "no connection"
-
-
-def _body(response: HTTPResponse) -> bytes:
-    """The body, but for one byte more than is allowed of one that is too long."""
-    parts, size = [], 0
-    while size <= MOST_ANSWER_BYTES and (part := response.read(MOST_ANSWER_BYTES + 1 - size)):
-        parts.append(part)
-        size += len(part)
-    if response.length and size <= MOST_ANSWER_BYTES:
-        raise IncompleteRead(b"", response.length)
-    return b"".join(parts)
 
 
 class _Reader(io.RawIOBase):
@@ -193,10 +157,3 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         return self._receive_into(buffer)
-
-
-class _Source(NamedTuple):
-    reader: io.BufferedReader[_Reader]
-
-    def makefile(self, _mode: str) -> io.BufferedReader[_Reader]:
-        return self.reader

@@ -15,6 +15,10 @@ class TlsFiles(NamedTuple):
     client_certificate: str = ""
 
 
+class TlsFilesError(Exception):
+    """A file cannot be used; the message says which and why."""
+
+
 class Destination(NamedTuple):
     url: str
     """Without user info; for gRPC scheme, host and port."""

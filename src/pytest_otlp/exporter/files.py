@@ -1,6 +1,6 @@
 """The files of a run that is more than one trace: which are under way, and what became of their tests."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see `pytest_otlp.events`.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from pytest_otlp.exporter.connection import Response
+from pytest_otlp.exporter.http1 import Response
 from pytest_otlp.exporter.mismatch import USE_HTTPS
 from pytest_otlp.exporter.otlp_answer import (
     accepted,
@@ -20,6 +18,7 @@ from pytest_otlp.exporter.probe import WANTS_TLS
 from pytest_otlp.exporter.text import one_line
 from pytest_otlp.exporter.transport import Answer, Verdict
 
+_BAD_REQUEST = 400
 _VERDICTS = {
     **dict.fromkeys((408, 429, 502, 503, 504), Verdict.RETRY),
     **dict.fromkeys((401, 403, 404, 405, 407, 501), Verdict.REFUSED),
@@ -33,7 +32,7 @@ def judge(response: Response, count: int, *, encrypted: bool) -> Answer:
     if 300 <= response.status < 400:
         return Answer(Verdict.REFUSED, f"answered {_named(response.status)}, a redirect{_redirect_target(response)}")
     said = _said(response)
-    if not encrypted and response.status == HTTPStatus.BAD_REQUEST and WANTS_TLS.search(said):
+    if not encrypted and response.status == _BAD_REQUEST and WANTS_TLS.search(said):
         return Answer(Verdict.REFUSED, USE_HTTPS)
     reason = f"answered {_named(response.status)}" + (f": {one_line(said)}" if said else "")
     verdict = _VERDICTS.get(response.status, Verdict.REJECTED)
@@ -56,6 +55,8 @@ def _success(response: Response, count: int) -> Answer:
 
 
 def _named(status: int) -> str:
+    from http import HTTPStatus  # noqa: PLC0415  takes 3 ms, and is of use only where there is trouble
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -88,6 +89,8 @@ def _retry_after(response: Response) -> float | None:
     text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  takes 15 ms
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except (TypeError, ValueError, IndexError, OverflowError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
-
 USE_GRPC = "speaks gRPC (HTTP/2): use --otel-protocol grpc"
 USE_HTTP_PROTOBUF = "speaks HTTP/1, not gRPC: use --otel-protocol http/protobuf"
 USE_HTTPS = "speaks TLS: use https://"
 USE_HTTP = "speaks plain HTTP: use http://"
 
 
-def tls_failure(error: ssl.SSLError) -> str:
-    """What is wrong, or nothing where the connection was just closed, or did not take to HTTP/1."""
+def tls_failure(error: Exception) -> str:
+    """What is wrong; empty where it is not TLS, or the connection was just closed, or did not take to HTTP/1."""
+    import ssl  # noqa: PLC0415  takes 12 ms, and is of use only where there is TLS or trouble
+
+    if not isinstance(error, ssl.SSLError):
+        return ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not trusted: {error.verify_message}"
     reason = error.reason or ""

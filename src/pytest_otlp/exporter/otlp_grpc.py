@@ -6,7 +6,6 @@ https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-response says which status co
 from __future__ import annotations
 
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 import grpc
 
 from pytest_otlp.exporter.connection import CannotConnectError, Deadline
-from pytest_otlp.exporter.destination import Destination
+from pytest_otlp.exporter.destination import Destination, TlsFilesError
 from pytest_otlp.exporter.encode import encode
 from pytest_otlp.exporter.mismatch import USE_HTTP_PROTOBUF, USE_HTTPS, tls_failure
 from pytest_otlp.exporter.otlp_answer import accepted, read_protobuf_answer, retry_delay
@@ -24,7 +23,7 @@ from pytest_otlp.exporter.probe import Protocol, protocol_of
 from pytest_otlp.exporter.records import Attributes, Record, Signal
 from pytest_otlp.exporter.secrecy import secrets_of, without
 from pytest_otlp.exporter.text import one_line
-from pytest_otlp.exporter.tls import TlsFilesError, client_context, read_pem
+from pytest_otlp.exporter.tls import client_context, read_pem
 from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 from pytest_otlp.version import __version__
 
@@ -146,10 +145,8 @@ class _Client:
                 reason = _OTHER_PROTOCOL.get(self._spoken(deadline), "")
         except CannotConnectError as error:
             return Answer(Verdict.RETRY, f"cannot connect: {error}", unreachable=True)
-        except ssl.SSLError as error:
+        except OSError as error:
             reason = tls_failure(error)
-        except OSError:
-            return None
         return Answer(Verdict.REFUSED, reason) if reason else None
 
     def _spoken(self, deadline: Deadline) -> Protocol | None:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import ssl
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from http.client import HTTPException
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from pytest_otlp.exporter.connection import (
-    Address,
-    BrokenOffError,
-    CannotConnectError,
-    Connection,
-    Deadline,
-    NoHttpError,
-    Response,
-)
-from pytest_otlp.exporter.destination import Destination
+from pytest_otlp.exporter.connection import Address, CannotConnectError, Connection, Deadline
+from pytest_otlp.exporter.destination import Destination, TlsFilesError
 from pytest_otlp.exporter.encode import encode
+from pytest_otlp.exporter.http1 import BrokenOffError, NoHttpError, Response
 from pytest_otlp.exporter.http_answer import judge
 from pytest_otlp.exporter.mismatch import USE_GRPC, USE_HTTPS, tls_failure
 from pytest_otlp.exporter.probe import Protocol, classify, protocol_of
 from pytest_otlp.exporter.records import Attributes, Record, Signal
 from pytest_otlp.exporter.secrecy import basic, secrets_of, without
-from pytest_otlp.exporter.tls import TlsFilesError, client_context
 from pytest_otlp.exporter.transport import Answer, Encoded, Payload, Verdict
 from pytest_otlp.version import __version__
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 GZIP_LEVEL = 4
 """Measured on batches of test spans: 9 % smaller than level 1 for 0.4 us a span more; level 6 gains nothing on it."""
@@ -71,7 +65,7 @@ class _Channel:
         self._address = address_of(self._url)
         self._open: list[Connection] = []
         """Connections that nobody uses at the moment."""
-        self._context: ssl.SSLContext | None = None
+        self._context: SSLContext | None = None
         self._secrets = secrets_of(destination.headers)
         self.target = str(self._address)
 
@@ -142,7 +136,7 @@ class _Channel:
         if self._encrypted:
             if self._destination.proxy:
                 _open_tunnel(connection, self._address, self._destination.proxy)
-            self._context = self._context or client_context(self._destination.tls, "http/1.1")
+            self._context = self._context or self._context_for("http/1.1")
             connection.start_tls(self._context, self._address.host)
 
     def _closed(self, deadline: Deadline) -> Answer:
@@ -151,17 +145,22 @@ class _Channel:
         try:
             if not self._destination.proxy:
                 reason = _OTHER_PROTOCOL.get(self._spoken(deadline), "")
-        except ssl.SSLError as error:
-            reason = tls_failure(error)
-        except (OSError, TlsFilesError):
-            pass  # Then it goes down.
+        except OSError as error:
+            reason = tls_failure(error)  # Else it goes down.
+        except TlsFilesError:
+            pass
         if reason:
             return Answer(Verdict.REFUSED, reason)
         return Answer(Verdict.RETRY, "closed the connection without an answer")
 
     def _spoken(self, deadline: Deadline) -> Protocol | None:
-        context = client_context(self._destination.tls, "h2") if self._encrypted else None
+        context = self._context_for("h2") if self._encrypted else None
         return protocol_of(self._address, deadline.left(), context)
+
+    def _context_for(self, alpn: str) -> SSLContext:
+        from pytest_otlp.exporter.tls import client_context  # noqa: PLC0415  with `ssl`, which takes 12 ms
+
+        return client_context(self._destination.tls, alpn)
 
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
@@ -179,15 +178,15 @@ def _exchanged(connection: Connection, request: bytes) -> Response:
     except ConnectionError as error:
         # Some answer and hang up before they have read all of a request that they do not want.
         try:
-            return connection.response("POST")
-        except (OSError, NoHttpError, HTTPException):
+            return connection.response()
+        except (OSError, NoHttpError):
             raise error from None
-    return connection.response("POST")
+    return connection.response()
 
 
 def _open_tunnel(connection: Connection, address: Address, proxy: str) -> None:
     connection.send(_head("CONNECT", str(address), {"host": str(address), **_proxy_authorization(proxy)}))
-    status = connection.response("CONNECT").status
+    status = connection.response(tunnel=True).status
     if status != 200:
         raise _ProxyError(f"the proxy answered {status}")
 
@@ -206,10 +205,10 @@ def _head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
 
 def _failure(error: Exception, timeout: float) -> Answer | None:
     """The answer that an error stands for; None where the connection was closed without one."""
-    if reason := _refusal(error):
-        return Answer(Verdict.REFUSED, reason)
     if isinstance(error, CannotConnectError):
         return Answer(Verdict.RETRY, f"cannot connect: {error}", unreachable=True)
+    if reason := _refusal(error):
+        return Answer(Verdict.REFUSED, reason)
     if reason := _loss(error, timeout):
         return Answer(Verdict.RETRY, reason)
     if isinstance(error, OSError):
@@ -221,11 +220,7 @@ def _failure(error: Exception, timeout: float) -> Answer | None:
 def _refusal(error: Exception) -> str:
     if isinstance(error, NoHttpError):
         return _OTHER_PROTOCOL.get(classify(error.start), _NO_HTTP)
-    if isinstance(error, HTTPException):
-        return _NO_HTTP
-    if isinstance(error, ssl.SSLError):
-        return tls_failure(error)
-    return str(error) if isinstance(error, TlsFilesError) else ""
+    return str(error) if isinstance(error, TlsFilesError) else tls_failure(error)
 
 
 def _loss(error: Exception, timeout: float) -> str:

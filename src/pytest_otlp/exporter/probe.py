@@ -6,10 +6,13 @@ A server killed in mid-answer looks the same as one that was addressed in the wr
 from __future__ import annotations
 
 import re
-import ssl
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from pytest_otlp.exporter.connection import Address, Connection, Deadline
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
 
 LONGEST = 1.0
 """Seconds for all questions together."""
@@ -21,7 +24,7 @@ class Protocol(Enum):
     TLS = "TLS"
 
 
-def protocol_of(address: Address, timeout: float, context: ssl.SSLContext | None = None) -> Protocol | None:
+def protocol_of(address: Address, timeout: float, context: SSLContext | None = None) -> Protocol | None:
     """What is spoken there, within TLS where a context is given; None where that stays open.
 
     Raises CannotConnectError, ssl.SSLError, OSError.
@@ -51,7 +54,7 @@ WANTS_TLS = re.compile(r"HTTPS (server|port)|SSL-enabled server port")
 """What Go, nginx and Apache say to plain HTTP on a TLS port."""
 
 
-def _answer(address: Address, deadline: Deadline, context: ssl.SSLContext | None) -> Protocol | None:
+def _answer(address: Address, deadline: Deadline, context: SSLContext | None) -> Protocol | None:
     connection = Connection.open(address, deadline)
     try:
         start = _unasked(connection, address.host, context) if context else None
@@ -66,7 +69,7 @@ def _answer(address: Address, deadline: Deadline, context: ssl.SSLContext | None
     return classify(start)
 
 
-def _unasked(connection: Connection, host: str, context: ssl.SSLContext) -> bytes | None:
+def _unasked(connection: Connection, host: str, context: SSLContext) -> bytes | None:
     """What a TLS endpoint says first, None where it waits for us.
 
     An alert, say that it wants a certificate of ours, may come only after the handshake (TLS 1.3), and is lost where
@@ -86,6 +89,8 @@ _HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + byte
 
 
 def _speaks_tls(address: Address, deadline: Deadline) -> bool:
+    import ssl  # noqa: PLC0415  takes 12 ms
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

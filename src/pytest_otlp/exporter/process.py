@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pytest_otlp.events import LAST_WORD
 from pytest_otlp.exporter import html_file
 from pytest_otlp.exporter.delivery import Sender
 from pytest_otlp.exporter.endpoint import settings_from, transport_for
@@ -22,7 +21,7 @@ from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.retention import make_room
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.transport import Transport
-from pytest_otlp.journal import JournalReader
+from pytest_otlp.journal import LAST_WORD, JournalReader
 
 POLL = 0.04
 """s between two looks at the journal."""

@@ -4,7 +4,7 @@ Times are nanoseconds since the Unix epoch. Attribute values are OpenTelemetry's
 sequence of one of them.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see `pytest_otlp.events`.
 
 from collections.abc import Mapping, Sequence
 from enum import Enum

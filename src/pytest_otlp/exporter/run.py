@@ -4,7 +4,7 @@
 metrics and logs are made. What is final is forgotten here, so that memory is bounded by what is in flight.
 """
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see `pytest_otlp.events`.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence

@@ -5,11 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-from pytest_otlp.exporter.destination import TlsFiles
-
-
-class TlsFilesError(Exception):
-    """A file cannot be used; the message says which and why."""
+from pytest_otlp.exporter.destination import TlsFiles, TlsFilesError
 
 
 def client_context(files: TlsFiles, alpn: str) -> ssl.SSLContext:

@@ -1,6 +1,6 @@
 """The seam between delivery (queues, retries, deadlines, counts) and the ways of sending (HTTP, gRPC, file...)."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: see `pytest_otlp.events`.
 
 from collections.abc import Sequence
 from enum import Enum

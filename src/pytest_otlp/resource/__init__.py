@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_otlp.paths import working_tree
+
 GIT_TIMEOUT = 2.0
 """Seconds that all git processes of one detection may take together."""
 
@@ -21,11 +23,12 @@ def detect(*, root: Path, env: Mapping[str, str]) -> dict[str, str]:
     """
     # Importing `resource.service` in the test process imports this module as well.
     from pytest_otlp.resource.ci import detect_ci  # noqa: PLC0415  keeps it out of the test process
-    from pytest_otlp.resource.vcs import detect_git  # noqa: PLC0415  see above
 
     attributes = detect_ci(env)
-    if all(name in attributes for name in _FROM_GIT):
+    if all(name in attributes for name in _FROM_GIT) or working_tree(root) is None:
         return attributes
+    from pytest_otlp.resource.vcs import detect_git  # noqa: PLC0415  takes 10 ms
+
     return {**detect_git(root, GIT_TIMEOUT), **attributes}
 
 

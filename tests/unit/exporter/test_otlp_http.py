@@ -14,8 +14,8 @@ from typing import Literal
 import pytest
 from google.rpc.status_pb2 import Status
 
-from pytest_otlp.exporter.connection import MOST_ANSWER_BYTES
 from pytest_otlp.exporter.destination import Destination, TlsFiles
+from pytest_otlp.exporter.http1 import MOST_ANSWER_BYTES
 from pytest_otlp.exporter.otlp_http import HttpTransport
 from pytest_otlp.exporter.records import Record, Signal
 from pytest_otlp.exporter.transport import Answer, Payload, Verdict

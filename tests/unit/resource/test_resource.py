@@ -54,20 +54,33 @@ def test_git_alone(checkout: Path) -> None:
     assert not [name for name in found if name.startswith("cicd.")]
 
 
-def test_git_is_not_asked_where_the_variables_say_all(
-    tmp_path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is there as soon as somebody ran git."""
     if sys.platform == "win32":
         pytest.skip("the program is a shell script")
-    asked = tmp_path / "asked"
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "git"
-    program.write_text(f'#!/bin/sh\n: > "{asked}"\n', "utf-8")
+    folder = tmp_path_factory.mktemp("bin")
+    program = folder / "git"
+    program.write_text(f'#!/bin/sh\n: > "{folder}/asked"\n', "utf-8")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("PATH", str(folder))
+    return folder / "asked"
+
+
+def test_git_is_not_asked_where_the_variables_say_all(checkout: Path, asked: Path) -> None:
     detect(root=checkout, env=environment("github-branch"))
     assert not asked.exists()
     detect(root=checkout, env=environment("travis-branch"))
+    assert asked.exists()
+
+
+def test_git_is_not_asked_outside_of_a_working_tree(tmp_path: Path, asked: Path) -> None:
+    folder = tmp_path / "tests" / "unit"
+    folder.mkdir(parents=True)
+    assert detect(root=folder, env={}) == {}
+    assert not asked.exists()
+    (tmp_path / ".git").write_text("gitdir: elsewhere\n")
+    detect(root=folder, env={})
     assert asked.exists()
 
 
