@@ -31,13 +31,13 @@ from benchmarks.view_page import Figure
 from benchmarks.view_reports import Peers
 from pytest_otlp import ids
 from pytest_otlp.exporter.encode import encode
+from pytest_otlp.exporter.exporter import BATCH
 from pytest_otlp.exporter.records import Attributes, Span
 from support.viewer import View
 
 TESTS = int(os.environ.get("BENCH_TESTS", "50000"))
 SPANS = TESTS * 4
 PAGE = ROOT / "docs" / "benchmarks-view.md"
-BATCH = 512
 CONNECTIONS = 4
 RATE = 20_000
 """Spans a second, where the delay is measured."""

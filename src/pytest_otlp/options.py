@@ -25,10 +25,16 @@ class Option(NamedTuple):
     ini: bool = True
     words: bool = False
     """In the ini file several words, and in `[tool.pytest]` of pytest 9 a list."""
+    turns_on: bool = False
+    """On the command line; in the ini file it is how, and not whether."""
 
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    @property
+    def flag_help(self) -> str:
+        return f"{self.help}; turns it on" if self.turns_on else self.help
 
 
 class Source(NamedTuple):
@@ -43,8 +49,9 @@ class Source(NamedTuple):
 OTEL = Option("otel", "send this run as OpenTelemetry data", env=("PYTEST_OTEL",))
 ENDPOINT = Option(
     "otel_endpoint",
-    "where to send it, and turns it on: http(s)://HOST:PORT, file:PATH or console: (default: http://localhost:4318)",
+    "where to send it: http(s)://HOST:PORT, file:PATH or console: (default: http://localhost:4318)",
     "URL",
+    turns_on=True,
 )
 PROTOCOL = Option(
     "otel_protocol",
@@ -93,9 +100,9 @@ REDACT = Option(
     "otel_redact", "more words, with * and ?, that mark the name of a parameter or property as secret", words=True
 )
 VIEW = Option(
-    "otel_view", "show this run on the page of `pytest-otlp view`, started if need be, and turns it on", ini=False
+    "otel_view", "show this run on the page of `pytest-otlp view`, started if need be", ini=False, turns_on=True
 )
-HTML = Option("otel_html", "write the run as one HTML file, and turns it on", "PATH")
+HTML = Option("otel_html", "write the run as one HTML file", "PATH", turns_on=True)
 EXIT_TIMEOUT = Option(
     "otel_exit_timeout",
     "seconds that the end of the run may wait for the delivery (default: 5)",
@@ -126,10 +133,10 @@ OPTIONS = (
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("otel", "OpenTelemetry (pytest-otlp)")
     for switch in (OTEL, VIEW):
-        group.addoption(switch.flag, action="store_const", const="on", default=None, help=switch.help)
+        group.addoption(switch.flag, action="store_const", const="on", default=None, help=switch.flag_help)
     for option in OPTIONS:
         if option.metavar:
-            group.addoption(option.flag, metavar=option.metavar, default=None, help=option.help)
+            group.addoption(option.flag, metavar=option.metavar, default=None, help=option.flag_help)
         if option.ini:
             kind: Any = "linelist" if option.words else _INI_TYPE
             parser.addini(option.name, option.help, type=kind, default=None)

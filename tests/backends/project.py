@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -53,7 +55,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "-m", "pytest", f"--otel-service-name={self.service}", *arguments],
             cwd=self.folder,
-            env={**clean_environment(), **environment},
+            env={**clean_environment(), "RELEASE": str(self.folder / "release"), **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -62,6 +64,24 @@ class Project:
 
     def run(self, *arguments: str) -> Run:
         return finish(self.start(*arguments))
+
+    @contextmanager
+    def held(self, process: subprocess.Popen[str]) -> Iterator[Held]:
+        """A run of a suite that waits for its release, which the end of the block is; it must not be over before."""
+        held = Held()
+        try:
+            yield held
+            assert process.poll() is None
+        finally:
+            (self.folder / "release").touch()
+            held.run = finish(process)
+
+
+@dataclass
+class Held:
+    """What became of a run that was held; once it is over."""
+
+    run: Run = field(init=False)
 
 
 def finish(process: subprocess.Popen[str]) -> Run:

@@ -47,21 +47,27 @@ class TestNested:
         print("seen")
 '''
 
-HELD = """
+_WAITS = """
 import os
 import time
 from pathlib import Path
 
+
+def wait_for_release():
+    deadline = time.monotonic() + 120
+    while not Path(os.environ["RELEASE"]).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+"""
+
+HELD = f"""{_WAITS}
 
 def test_before():
     pass
 
 
 def test_held():
-    deadline = time.monotonic() + 120
-    while not Path(os.environ["RELEASE"]).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_release()
 
 
 def test_after():
@@ -77,14 +83,11 @@ def test_fails(number):
     pytest.fail("x" * 30_000)
 """
 
-FOR_DASHBOARDS = """
+FOR_DASHBOARDS = f"""
 import logging
-import os
-import time
-from pathlib import Path
 
 import pytest
-
+{_WAITS}
 ATTEMPTS = []
 
 
@@ -115,10 +118,7 @@ def test_skipped():
 
 
 def test_last():
-    deadline = time.monotonic() + 60
-    while not Path(os.environ["RELEASE"]).exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for_release()
 """
 
 SLOW_SERIES = """

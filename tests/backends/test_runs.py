@@ -13,7 +13,7 @@ from backends.collector import Collector
 from backends.jaeger import Jaeger, Trace, run_status
 from backends.otlp_json import records_in
 from backends.programs import get_json, get_text, wait_for
-from backends.project import Project, Run, finish
+from backends.project import Project, Run
 from backends.sample import EVERY_OUTCOME, HELD
 
 ROUTES = ("jaeger-grpc", "jaeger-http", "collector-grpc", "collector-http")
@@ -67,9 +67,6 @@ def test_a_run_is_in_the_list_while_it_goes_on(
     request: pytest.FixtureRequest, jaeger: Jaeger, project: Project, route: str
 ) -> None:
     project.write(HELD)
-    release = project.folder / "release"
-    process = project.start(*endpoint(request, route), RELEASE=str(release))
-
     titles: set[str] = set()
 
     def shown() -> Trace | None:
@@ -77,16 +74,12 @@ def test_a_run_is_in_the_list_while_it_goes_on(
         titles.update(trace.title for trace in traces)
         return next((trace for trace in traces if trace.named("test_shop.py::test_before")), None)
 
-    try:
+    with project.held(project.start(*endpoint(request, route))) as held:
         during = wait_for("the run, with its first test, while the second goes on", shown)
-        assert process.poll() is None
         assert during.roots == []
         assert len(during.tests) == 1
-    finally:
-        release.touch()
-        run = finish(process)
-    assert run.counts == {"passed": 3}, run.output
-    after = finished_trace(jaeger, project, run)
+    assert held.run.counts == {"passed": 3}, held.run.output
+    after = finished_trace(jaeger, project, held.run)
     assert after.trace_id == during.trace_id
     assert len(after.tests) == 3
     assert {*titles, after.title} == {f"{project.service}: pytest"}

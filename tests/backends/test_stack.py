@@ -57,30 +57,25 @@ class Sample(NamedTuple):
 def sample(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Sample:
     project = new_project(tmp_path_factory.mktemp("sample"))
     project.write(FOR_DASHBOARDS)
-    release = project.folder / "release"
-    options = ("--otel-logs=on", "--otel-detail=fixtures", "-n2", "--reruns=1")
-    process = start(project, stack, *options, RELEASE=str(release))
+    options = ("--otel-logs=on", "--otel-detail=fixtures", "-n2", "-p", "rerunfailures", "--reruns=1")
     # A rate needs two points of the same count: a run that is over after one push has none.
     pushes = f'count_over_time(test_case_result_count_total{{service_name="{project.service}"}}[1m]) > 1'
-    try:
+    with project.held(start(project, stack, *options)) as held:
         wait_for("two points of a count in Prometheus", lambda: stack.prometheus.query(pushes), 50)
         if stack.has_tempo:
             long = f'{{resource.service.name="{project.service}" && name=~".* running"}}'
             wait_for("a test that runs for 5 s", lambda: stack.tempo.spans(long))
-    finally:
-        release.touch()
-        run = finish(process)
-    assert run.exit_code == 1, run.output
-    return Sample(project.service, ended(stack, project), run)
+    assert held.run.exit_code == 1, held.run.output
+    return Sample(project.service, ended(stack, project), held.run)
 
 
 def new_project(folder: Path) -> Project:
     return Project(folder, f"shop-{uuid.uuid4().hex[:8]}")
 
 
-def start(project: Project, stack: Stack, *options: str, **environment: str) -> subprocess.Popen[str]:
+def start(project: Project, stack: Stack, *options: str) -> subprocess.Popen[str]:
     endpoint = f"--otel-endpoint=http://{stack.collector.http}"
-    return project.start(endpoint, *options, OTEL_RESOURCE_ATTRIBUTES=MAIN, **environment)
+    return project.start(endpoint, *options, OTEL_RESOURCE_ATTRIBUTES=MAIN)
 
 
 def ended(stack: Stack, project: Project) -> str:
@@ -194,26 +189,19 @@ def test_a_log_record_leads_to_its_trace(stack: Stack, sample: Sample) -> None:
 
 def test_a_run_is_found_in_tempo_by_its_name_at_every_moment(stack: Stack, project: Project) -> None:
     project.write(HELD)
-    release = project.folder / "release"
-    process = start(project, stack, RELEASE=str(release))
     query = f'{{resource.service.name="{project.service}"}}'
     title = {"rootServiceName": project.service, "rootTraceName": "pytest"}
 
     def titles() -> list[dict[str, str]]:
         return [{key: str(trace.get(key)) for key in title} for trace in stack.tempo.search(query)]
 
-    try:
+    with project.held(start(project, stack)) as held:
         wait_for("the run in Tempo's list", titles)
-        assert process.poll() is None
         assert titles() == [title]
         first = f'{{resource.service.name="{project.service}" && span.test.case.result.status="pass"}}'
         wait_for("its first test", lambda: stack.tempo.spans(first))
-        assert process.poll() is None
         assert titles() == [title]
-    finally:
-        release.touch()
-        run = finish(process)
-    assert run.counts == {"passed": 3}, run.output
+    assert held.run.counts == {"passed": 3}, held.run.output
     run_id = ended(stack, project)
     assert titles() == [title]
     assert len(stack.tempo.search(root_of(run_id))) == 1
@@ -223,16 +211,10 @@ def test_failures_far_apart_are_all_listed_at_once(stack: Stack, project: Projec
     """They stand in different blocks, of which a search without sets would show one, until 30 s later."""
     (query,) = (query for query in PANELS if query.panel == "Failures, each with its trace")
     project.write(HELD.replace("    pass\n", "    assert False\n"))
-    release = project.folder / "release"
-    process = start(project, stack, RELEASE=str(release))
     early = f'{{resource.service.name="{project.service}" && span.test.case.result.status="fail"}}'
-    try:
+    with project.held(start(project, stack)) as held:
         wait_for("the first failure", lambda: stack.tempo.spans(early))
-        assert process.poll() is None
-    finally:
-        release.touch()
-        run = finish(process)
-    assert run.counts == {"failed": 2, "passed": 1}, run.output
+    assert held.run.counts == {"failed": 2, "passed": 1}, held.run.output
     expression = query.filled(run=ended(stack, project))
     wait_for("both failures", lambda: len(stack.tempo.spans(expression)) == 2, 15)
 

@@ -20,7 +20,6 @@ Mode = Literal["alone", "n0", "n2", "tx"]
 MODES: Mapping[Mode, tuple[str, ...]] = {"alone": ("-p", "no:xdist"), "n0": ("-n0",), "n2": ("-n2",), "tx": ()}
 MODES_OF_A_ROW = None if pytest.version_tuple >= (9,) else 1
 """In how many of its modes a row runs: in all on the newest pytest, in the first on those before it."""
-_XDIST = ("xdist", "xdist.looponfail")
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 _WORKER = re.compile(r"\bgw\d+")
 _REPEATED = ("FAILED", "ERROR", "SKIPPED", "XFAIL", "XPASS", "RERUN")
@@ -150,7 +149,7 @@ class Beside:
 
     @staticmethod
     def _environment(row: Row) -> Mapping[str, str]:
-        return {"PYTEST_ADDOPTS": environment.without_plugins(("otlp", *_XDIST, *row.plugins)), **row.env}
+        return {"PYTEST_ADDOPTS": environment.plugins(*row.plugins), **row.env}
 
 
 def _told(row: Row, run: Run, runner: Runner, *, spread: bool) -> Told:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from compat.beside import Beside, Row
-from support import environment
 from support.otlp_server import OtlpServer
 from support.runs import Run, Runner
 
@@ -109,10 +108,9 @@ def test_looponfail(tmp_path: Path) -> None:
     """Each round is a run of its own, in a process of its own; the loop around them is none."""
     pytest.importorskip("xdist.looponfail")
     runner = Runner(tmp_path)
-    env = {"PYTEST_ADDOPTS": environment.without_plugins(("otlp", "xdist", "xdist.looponfail"))}
     with OtlpServer() as server:
         runner._write("def test_a(): pass", "")
-        process = runner._start([f"--otel-endpoint={server.endpoint}", "--looponfail"], env, junit=False)
+        process = runner._start([f"--otel-endpoint={server.endpoint}", "--looponfail"], None, junit=False)
         try:
             server.wait_for(lambda server: any("process.exit.code" in span.attributes for span in server.spans()), 40)
             os.killpg(process._process.pid, signal.SIGINT)

@@ -183,7 +183,7 @@ def everything(run_pytest: Runner) -> Iterator[Run]:
     yield run_pytest(
         files, *options, "-k", "not deselected", env=captured["environment"], ini="markers = xdist_group(name): -"
     )
-    yield run_pytest(RERUN, "--reruns=1")
+    yield run_pytest(RERUN, "-p", "rerunfailures", "--reruns=1")
     yield run_pytest(CRASH, "--otel-logs=on", "-n1")
     yield run_pytest(INTERRUPT)
     yield run_pytest({"conftest.py": WARNED, "test_it.py": LOGGED}, "--otel-logs=on", "--otel-trace-per=file")

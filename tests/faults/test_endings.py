@@ -409,7 +409,7 @@ def test_19_forked_with_a_crash(scene: Scene) -> None:
     pytest.importorskip("pytest_forked")
     suite = "import os\ndef test_a(): pass\ndef test_b(): os.kill(os.getpid(), 11)\ndef test_c(): assert 0\n"
     with OtlpServer() as server:
-        run = check_delivered(scene.run(suite, server, "--forked"))
+        run = check_delivered(scene.run(suite, server, "-p", "pytest_forked", "--forked"))
     found = outcomes(run)
     assert len(found) == 3
     # pytest-forked 1.7 takes every test under pytest 9 for crashed, so only this one is certain.

@@ -77,7 +77,7 @@ def test_32_rerunfailures(scene: Scene, args: tuple[str, ...]) -> None:
     pytest.importorskip("pytest_rerunfailures")
     if args:
         pytest.importorskip("xdist")
-    run = run_beside(scene, MIXED, "--reruns=1", *args)
+    run = run_beside(scene, MIXED, "-p", "rerunfailures", "--reruns=1", *args)
     assert run.summary is not None
     assert run.summary["rerun"] == 5
     # Both reports of one attempt, its call and its teardown, are reruns.
@@ -314,11 +314,17 @@ def test_c(): pass
 COVERED = {"shop.py": "def price():\n    return 3\n", **MIXED, "test_c.py": "import shop\ndef test_c(): shop.price()"}
 CASES: dict[str, tuple[str, str | Mapping[str, str], tuple[str, ...], Counter[str], int]] = {
     "randomly": ("pytest_randomly", MIXED, ("-p", "randomly", "--randomly-seed=7"), COUNTS, 12),
-    "cov": ("pytest_cov", COVERED, ("--cov=shop", "--cov-report=term"), COUNTS + Counter(passed=1), 13),
+    "cov": (
+        "pytest_cov",
+        COVERED,
+        ("-p", "pytest_cov", "--cov=shop", "--cov-report=term"),
+        COUNTS + Counter(passed=1),
+        13,
+    ),
     "timeout": (
         "pytest_timeout",
         TIMEOUT,
-        ("--timeout=0.3", "--timeout-method=signal"),
+        ("-p", "timeout", "--timeout=0.3", "--timeout-method=signal"),
         Counter(passed=2, failed=1),
         3,
     ),
@@ -331,7 +337,7 @@ CASES: dict[str, tuple[str, str | Mapping[str, str], tuple[str, ...], Counter[st
         5,
     ),
     "unittest": ("unittest", UNITTEST, (), Counter(passed=3, failed=4, skipped=2, xfailed=1, error=3), 12),
-    "repeat": ("pytest_repeat", MIXED, ("--count=2",), COUNTS + COUNTS, 24),
+    "repeat": ("pytest_repeat", MIXED, ("-p", "repeat", "--count=2"), COUNTS + COUNTS, 24),
 }
 
 
@@ -349,7 +355,7 @@ def test_35_plugins(scene: Scene, case: str) -> None:
 
 def test_35_coverage_is_what_it_was(scene: Scene) -> None:
     pytest.importorskip("pytest_cov")
-    args = ("--cov=shop", "--cov-branch", "--cov-report=term-missing")
+    args = ("-p", "pytest_cov", "--cov=shop", "--cov-branch", "--cov-report=term-missing")
     run = run_beside(scene, COVERED, *args)
     assert table(run) == table(scene.without(COVERED, *args))
     assert any("shop.py" in line and "100%" in line for line in table(run))

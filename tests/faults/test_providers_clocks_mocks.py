@@ -237,7 +237,7 @@ def test_no_socket():
 def test_28_no_sockets_in_the_whole_session(scene: Scene) -> None:
     pytest.importorskip("pytest_socket")
     with OtlpServer() as server:
-        ended = scene.run(NO_SOCKET, server, "--disable-socket")
+        ended = scene.run(NO_SOCKET, server, "-p", "socket", "--disable-socket")
     assert ended.run.exit_code == 0
     assert len(check_delivered(ended).tests) == 2
 

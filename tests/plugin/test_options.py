@@ -122,6 +122,7 @@ def test_a_bad_common_variable_is_one_notice(run_pytest: Runner, env: dict[str, 
         ("otel = off", {"PYTEST_OTEL": "1"}, [], False),
         ("otel = off", {}, ["--otel"], True),
         ("otel_endpoint = {endpoint}", {}, [], False),
+        ("otel_html = report.html", {}, [], False),
         ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "{endpoint}"}, [], False),
         ("otel = on", {"OTEL_SDK_DISABLED": "true"}, [], False),
         ("otel = on", {"OTEL_SDK_DISABLED": "false"}, [], True),
@@ -214,6 +215,13 @@ def test_help_names_every_option(run_pytest: Runner) -> None:
         assert f"--otel-{name}" in text
     for name in ("otel ", "otel_redact", "otel_exit_timeout", "otel_context"):
         assert f"  {name}" in text
+
+
+def test_help_says_where_an_option_turns_it_on(run_pytest: Runner) -> None:
+    """The ini file names an endpoint or a report for the runs that are turned on: see `test_what_turns_it_on`."""
+    lines = run_pytest.without("", "--help", env={"COLUMNS": "300"}).stdout.splitlines()
+    on = [line.split()[0] for line in lines if line.endswith("turns it on")]
+    assert on == ["--otel-view", "--otel-endpoint=URL", "--otel-html=PATH"]
 
 
 def python_path(folder: Path) -> str:

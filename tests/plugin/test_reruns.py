@@ -53,7 +53,7 @@ def test_rerunfailures(run_pytest: Runner, args: list[str]) -> None:
     pytest.importorskip("pytest_rerunfailures")
     if args:
         pytest.importorskip("xdist")
-    run = run_pytest(SUITE, "--reruns=2", *args)
+    run = run_pytest(SUITE, "-p", "rerunfailures", "--reruns=2", *args)
     assert run.tree("pytest.attempt", "pytest.flaky", by_name=True) == TREE
     assert run.root.attributes["pytest.tests.rerun"] == 5
 
@@ -185,7 +185,7 @@ def test_the_marker_of_a_further_attempt_begins_with_it(run_pytest: Runner) -> N
             while not pathlib.Path("release").exists() and time.monotonic() < deadline:
                 time.sleep(0.01)
     """
-    with run_pytest.live(suite, "--reruns=1", "--reruns-delay=1") as live:
+    with run_pytest.live(suite, "-p", "rerunfailures", "--reruns=1", "--reruns-delay=1") as live:
         live.server.wait_for(lambda server: any(map(is_running_marker, server.spans())), 30)
         (live.folder / "release").touch()
         run = live.finish()
@@ -198,7 +198,7 @@ def test_the_marker_of_a_further_attempt_begins_with_it(run_pytest: Runner) -> N
 
 def test_repeat(run_pytest: Runner) -> None:
     pytest.importorskip("pytest_repeat")
-    run = run_pytest("def test_a(): pass", "--count=3")
+    run = run_pytest("def test_a(): pass", "-p", "repeat", "--count=3")
     assert (
         run.tree("pytest.attempt")
         == """

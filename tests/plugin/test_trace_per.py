@@ -100,7 +100,7 @@ def test_the_current_span_knows_its_trace(run_pytest: Runner, per: str, args: li
 
 def test_a_trace_for_each_attempt_of_a_test(run_pytest: Runner) -> None:
     pytest.importorskip("pytest_rerunfailures")
-    run = run_pytest(SUITE, "--otel-trace-per=test", "--reruns=1")
+    run = run_pytest(SUITE, "--otel-trace-per=test", "-p", "rerunfailures", "--reruns=1")
     traces = by_trace(run)
     assert len(traces) == len(run.tests) == 7
     assert not any(test.parent_id for test in run.tests)

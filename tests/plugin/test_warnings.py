@@ -123,7 +123,7 @@ def test_each_attempt_has_its_own(run_pytest: Runner, reruns: int) -> None:
             warnings.warn("again")
             assert 0
     """
-    run = run_pytest(suite, f"--reruns={reruns}", ini="filterwarnings = always")
+    run = run_pytest(suite, "-p", "rerunfailures", f"--reruns={reruns}", ini="filterwarnings = always")
     assert [told(test) for test in run.tests] == [["UserWarning: again"]] * (1 + reruns)
 
 

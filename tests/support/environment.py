@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
 
@@ -28,22 +28,15 @@ _TELLTALE = (
 _OURS = frozenset({"PYTEST_OTLP_BACKENDS", "PYTEST_OTLP_REQUIRE_BACKENDS", "PYTEST_OTLP_SOAK"})
 """Settings of this test suite."""
 
-_LOADED = (
-    "otlp",
-    "pytest_cov",
-    "pytest_forked",
-    "repeat",
-    "rerunfailures",
-    "socket",
-    "timeout",
-    "xdist",
-    "xdist.looponfail",
-)
+_LOADED = ("otlp", "xdist", "xdist.looponfail")
 
 
-def without_plugins(loaded: Collection[str]) -> str:
-    """Options that keep out every installed plugin but these; the names are those of their entry points."""
-    return " ".join(f"-p no:{name}" for name in installed_plugins() if name not in loaded)
+def plugins(*more: str) -> str:
+    """Options by which an inner run loads us, xdist and these, by their entry points, and no other plugin.
+
+    The others take as long to import as pytest itself, or change every run.
+    """
+    return " ".join(f"-p no:{name}" for name in installed_plugins() if name not in (*_LOADED, *more))
 
 
 @cache
@@ -53,8 +46,8 @@ def installed_plugins() -> Mapping[str, str]:
     return dict(sorted(found.items()))
 
 
-ADDOPTS = without_plugins(_LOADED)
-"""An inner run gets other plugins only by naming them (`-p asyncio`): many are slow to import or change every run."""
+ADDOPTS = plugins()
+"""A run that needs another plugin names it (`-p asyncio`)."""
 
 
 def is_telltale(name: str) -> bool:

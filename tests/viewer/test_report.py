@@ -162,6 +162,11 @@ def test_a_report_that_cannot_be_written_fails_no_run(runner: Runner, tmp_path: 
     assert run.exit_code == 0
     assert f"the report {path} could not be written: " in run.stdout
     assert "Traceback" not in run.stdout + run.stderr
+    journal = re.search(r"; write it elsewhere with: pytest-otlp html (\S+) -o PATH$", run.stdout, re.MULTILINE)
+    assert journal, run.stdout
+    elsewhere = tmp_path / "elsewhere.html"
+    assert cli.main(["html", journal[1], "-o", str(elsewhere)]) == 0
+    assert [row["name"] for row in Report(elsewhere).tests] == ["test_a"]
 
 
 def test_hostile_text_stays_text(runner: Runner, tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_reruns_are_attempts(view: View, runner: Runner) -> None:
             seen.write_text(seen.read_text() + "." if seen.exists() else ".")
             assert len(seen.read_text()) > 2
     """
-    run_into(view, runner, f"--otel-endpoint={view.endpoint}", "--reruns=3", files=suite)
+    run_into(view, runner, f"--otel-endpoint={view.endpoint}", "-p", "rerunfailures", "--reruns=3", files=suite)
     run = view.run()
     assert (run["state"], run["tests"], run["done"]) == ("finished", 3, 1)
     tests = view.tests(run["id"])

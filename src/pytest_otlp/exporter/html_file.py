@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 
-def write(journal: Path, path: str) -> str:
-    """Writes it; one line on what became of it, whatever that was."""
+class Reported(NamedTuple):
+    """What became of the report."""
+
+    notice: str
+    written: bool
+    """Without it, the journal is all that there is of the run."""
+
+
+def write(journal: Path, path: str) -> Reported:
+    """Writes it; whatever becomes of it is one line."""
     try:
         from pytest_otlp.viewer.report import report, told  # noqa: PLC0415  needed at the end of a run only
 
-        return f"report: {told(report([journal], Path(path)))}"
+        return Reported(f"report: {told(report([journal], Path(path)))}", written=True)
     except Exception as error:  # noqa: BLE001  a report that fails fails no run
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return f"the report {path} could not be written: {reason}"
+        remedy = f"write it elsewhere with: pytest-otlp html {journal} -o PATH"
+        return Reported(f"the report {path} could not be written: {reason}; {remedy}", written=False)

@@ -169,9 +169,10 @@ def _outcome(settings: Mapping[str, Any]) -> Outcome:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)
         outcome = following.deliver()
-    if settings.get("html"):
-        outcome = outcome._replace(notices=(*outcome.notices, html_file.write(journal, settings["html"])))
-    if outcome.kept:
+    reported = html_file.write(journal, settings["html"]) if settings.get("html") else None
+    if reported:
+        outcome = outcome._replace(notices=(*outcome.notices, reported.notice))
+    if outcome.kept or (reported and not reported.written):
         return outcome._replace(notices=(*outcome.notices, *make_room(journal)))
     progress.remove()
     journal.unlink(missing_ok=True)
