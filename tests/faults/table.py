@@ -75,7 +75,7 @@ The last column counts the tests of this project for the case, and sums up their
 run took longer than without the plugin. The machine did other things meanwhile.
 
 The exporter's memory is bounded by what is in flight: at most 4 payloads wait and 8 are under way (16 after the run's
-end), each of at most 1,024 spans and 3.75 MiB; while they wait, the journal is read later.
+end), each of at most 2,048 spans and 3.75 MiB; while they wait, the journal is read later.
 
 """
 

@@ -18,7 +18,7 @@ from pytest_otlp.exporter.records import Attributes, Record, Signal
 from pytest_otlp.exporter.transport import Answer, Payload, Transport, Verdict
 
 QUEUE_LENGTH = 4
-"""Payloads (of at most 1,024 spans and 3.75 MiB) that wait for an endpoint."""
+"""Payloads (of at most 2,048 spans and 3.75 MiB) that wait for an endpoint."""
 MOST_UNDER_WAY = 8
 """Requests that a slow endpoint has at a time."""
 MOST_AT_THE_END = 16

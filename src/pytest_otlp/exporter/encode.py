@@ -10,7 +10,7 @@ from pytest_otlp.exporter.records import Attributes, Metric, Record, SharedSpan,
 from pytest_otlp.exporter.transport import Encoded, Payload
 from pytest_otlp.safe import cut_middle
 
-MOST_RECORDS = 1024
+MOST_RECORDS = 2048
 MOST_BYTES = 3_932_160
 """3.75 MiB before compression: gRPC servers take 4 MiB by default."""
 

@@ -20,7 +20,7 @@ from pytest_otlp.exporter.trace import Trace
 
 TICK = 0.2
 """s that a finished test's spans wait for company."""
-BATCH = 960
+BATCH = 1920
 """Spans that do not wait any longer; with the markers that go ahead of them they fit into one payload."""
 METRICS_INTERVAL = 1.0
 """s"""

@@ -255,9 +255,9 @@ def test_nothing_makes_no_payload() -> None:
 
 
 def test_payloads_have_at_most_so_many_records_in_their_order() -> None:
-    encoded = encode(RESOURCE, [span(number) for number in range(1, 1301)])
-    assert [payload.size for payload in encoded.payloads] == [1024, 276]
-    assert [int(found.span_id, 16) for found in spans(encoded)] == list(range(1, 1301))
+    encoded = encode(RESOURCE, [span(number) for number in range(1, 2301)])
+    assert [payload.size for payload in encoded.payloads] == [2048, 252]
+    assert [int(found.span_id, 16) for found in spans(encoded)] == list(range(1, 2301))
 
 
 def test_payloads_have_at_most_so_many_bytes() -> None:
