@@ -18,7 +18,8 @@ interface Held extends OpenRun {
     loaded: Signal<boolean>;
     error: Signal<string>;
     more: Signal<RunMore | undefined>;
-    filling: boolean;
+    /** Until the rows that there are have come. */
+    filling: Promise<void> | undefined;
 }
 
 /** All that the page knows, and the only place that asks the source. */
@@ -50,6 +51,7 @@ export class Store {
             before = address.value;
             if (run && Number(test) >= 0) this.foresee(run, Number(test));
         });
+        effect(() => this.openOnly());
         await this.refresh();
         this.source.follow(this.listener());
         if (this.info.value?.live) setInterval(() => this.tick(), 1000);
@@ -69,12 +71,20 @@ export class Store {
                 loaded: signal(false),
                 error: signal(""),
                 more: signal<RunMore | undefined>(undefined),
-                filling: false,
+                filling: undefined,
             };
             this.open.set(id, held);
             void this.fill(id, held);
         }
         return held;
+    }
+
+    /** Where only one run is (a report), the list of runs says nothing. */
+    private openOnly(): void {
+        const { run, view, trace } = address.value;
+        const [only, ...others] = this.runs.value;
+        if (only && others.length === 0 && !this.info.value?.live && !run && !trace && view !== "traces")
+            go({ run: only.id }, { replace: true });
     }
 
     /** Ask for the test that the address names while the page still makes room for it. */
@@ -173,16 +183,19 @@ export class Store {
         else held.version.value++;
     }
 
-    private async fill(id: string, held: Held): Promise<void> {
-        if (held.filling) return;
-        held.filling = true;
-        try {
-            await this.load(id, held);
-        } catch (error) {
-            if (error instanceof NotAllowed) this.fail(error);
-            held.error.value = error instanceof Error ? error.message : String(error);
-        }
-        held.filling = false;
+    /** The run's tests are there, or its error says why not. */
+    async filled(id: string): Promise<void> {
+        this.tests(id);
+        await this.open.get(id)?.filling;
+    }
+
+    private fill(id: string, held: Held): Promise<void> {
+        return (held.filling ??= this.load(id, held)
+            .catch((error: Error) => {
+                if (error instanceof NotAllowed) this.fail(error);
+                held.error.value = error.message;
+            })
+            .finally(() => (held.filling = undefined)));
     }
 
     private async load(id: string, held: Held): Promise<void> {
@@ -255,9 +268,10 @@ export const link = (change: Change): string => fragment(change);
 export type Theme = "" | "light" | "dark";
 
 const THEME = "pytest-otlp-theme";
-export const theme = signal<Theme>(stored());
+export const theme = signal<Theme>("");
 
-function stored(): Theme {
+/** What was chosen before; the browser asks another process for it. */
+export function storedTheme(): Theme {
     try {
         const value = localStorage.getItem(THEME);
         return value === "light" || value === "dark" ? value : "";
