@@ -22,6 +22,9 @@ interface Held extends OpenRun {
     filling: Promise<void> | undefined;
 }
 
+/** ms: an answer that comes sooner is shown with the first frame of its place; to lay everything out twice takes longer. */
+const HOLD = 40;
+
 /** All that the page knows, and the only place that asks the source. */
 export class Store {
     readonly info = signal<Info | undefined>(undefined);
@@ -37,7 +40,7 @@ export class Store {
     /** Epoch µs by the receiver's clock: how long ago something was does not depend on the reader's. */
     readonly now = signal(Date.now() * 1e3);
     private readonly open = new Map<string, Held>();
-    private ahead: { run: string; n: number; details: Promise<Details> } | undefined;
+    private ahead: { run: string; n: number; details: Promise<Details>; value?: Details } | undefined;
     private receiver = "";
     private offset = 0;
 
@@ -87,18 +90,38 @@ export class Store {
             go({ run: only.id }, { replace: true });
     }
 
-    /** Ask for the test that the address names while the page still makes room for it. */
-    private foresee(run: string, n: number): void {
-        const details = this.source.detail(run, n);
-        this.ahead = { run, n, details };
-        // It may not be there yet: who needs it asks again.
-        details.catch(() => this.ahead?.details === details && (this.ahead = undefined));
+    private foreseen(run: string, n: number) {
+        return this.ahead?.run === run && this.ahead.n === n ? this.ahead : undefined;
+    }
+
+    /** Ask for the test that the address names, or will name, while the page still makes room for it. */
+    foresee(run: string, n: number): void {
+        if (this.foreseen(run, n)) return;
+        const ahead: Store["ahead"] = { run, n, details: this.source.detail(run, n) };
+        this.ahead = ahead;
+        ahead.details.then(
+            (value) => (ahead.value = value),
+            // It may not be there yet: who needs it asks again.
+            () => this.ahead === ahead && (this.ahead = undefined),
+        );
+    }
+
+    /** A test is here already, or takes so long that the page should make room for it. */
+    async expect(run: string, n: number): Promise<void> {
+        this.foresee(run, n);
+        const there = this.ahead?.details.catch(() => {});
+        await Promise.race([there, new Promise((done) => setTimeout(done, HOLD))]);
+    }
+
+    /** What has come of a test that was asked for ahead. */
+    early(run: string, n: number): Details | undefined {
+        return this.foreseen(run, n)?.value;
     }
 
     detail(run: string, n: number): Promise<Details> {
-        const { ahead } = this;
+        const known = this.foreseen(run, n);
         this.ahead = undefined;
-        return ahead?.run === run && ahead.n === n ? ahead.details : this.source.detail(run, n);
+        return known?.details ?? this.source.detail(run, n);
     }
 
     async remove(id: string): Promise<void> {

@@ -23,9 +23,6 @@ export function weight(outcome: string): number {
     return place < 0 ? 4.5 : place;
 }
 
-/** Rows: while a run grows, texts of fewer are made anew, so that there are never many. */
-const SHORT = 1000;
-
 /** Names of many rows as one text: a search goes through it ten times as fast as through them one by one. */
 export class Haystack {
     readonly text: string;
@@ -103,13 +100,9 @@ export class TestTable {
 
     /** The names of the rows from `first` up to `end` in small letters, as texts to be searched; those of rows before may be among them. */
     haystack(first: number, end: number): Haystack[] {
-        const { haystacks } = this;
-        const last = haystacks.at(-1);
-        if ((last?.end ?? 0) < end) {
-            if (last && last.end - last.first < SHORT) haystacks.pop();
-            haystacks.push(new Haystack(this.name, haystacks.at(-1)?.end ?? 0, this.count));
-        }
-        return haystacks.filter((part) => part.end > first);
+        const known = this.haystacks.at(-1)?.end ?? 0;
+        if (known < end) this.haystacks.push(new Haystack(this.name, known, end));
+        return this.haystacks.filter((part) => part.end > first);
     }
 
     nodeid(n: number): string {

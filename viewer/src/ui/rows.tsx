@@ -110,6 +110,7 @@ export interface RowProps {
     class: string;
     style: { transform: string; height: string };
     onClick: () => void;
+    onPointerDown?: () => void;
 }
 
 /** A grid that the keyboard moves through; the focus stays on it, and `aria-activedescendant` tells the row. */
