@@ -75,7 +75,9 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
             <Trouble text={asked.error} />
             {!asked.error && !tree && <Loading />}
             {tree && <Body run={run} table={table} n={n} tree={tree} details={details!} />}
-            {tree && store.info.value?.history && <History key={n} run={run} nodeid={table.nodeid(n)} n={n} />}
+            {(tree || asked.error) && store.info.value?.history && (
+                <History key={n} run={run} nodeid={table.nodeid(n)} n={n} />
+            )}
         </section>
     );
 }
