@@ -1,10 +1,22 @@
 import { reportSource } from "./source/report";
-import { start } from "./start";
+import { show } from "./start";
+import { address, Store } from "./state";
 
-const source = reportSource();
-// The summary for browsers without script is all there is to see until the data are unpacked; what they fail with, the page tells.
-const unpacked = source.info().then(
-    () => {},
-    () => {},
-);
-void start(source, unpacked).then(() => document.getElementById("pytest-otlp-static")?.remove());
+/** Something has been painted; at once in the background, where no frames are made. */
+function painted(): Promise<void> {
+    const now = document.hidden || performance.getEntriesByName("first-contentful-paint").length > 0;
+    return new Promise((done) => (now ? done() : requestAnimationFrame(() => setTimeout(done))));
+}
+
+/** Once the summary for browsers without script is on screen, the data are unpacked; then the page takes its place, in one go. */
+async function start(): Promise<void> {
+    await painted();
+    const store = new Store(reportSource());
+    await store.start();
+    const { run } = address.value;
+    if (run) await store.filled(run);
+    show(store);
+    document.getElementById("pytest-otlp-static")?.remove();
+}
+
+void start();

@@ -18,8 +18,12 @@ interface Held extends OpenRun {
     loaded: Signal<boolean>;
     error: Signal<string>;
     more: Signal<RunMore | undefined>;
-    filling: boolean;
+    /** Until the rows that there are have come. */
+    filling: Promise<void> | undefined;
 }
+
+/** ms: an answer that comes sooner is shown with the first frame of its place; to lay everything out twice takes longer. */
+const HOLD = 40;
 
 /** All that the page knows, and the only place that asks the source. */
 export class Store {
@@ -36,7 +40,7 @@ export class Store {
     /** Epoch µs by the receiver's clock: how long ago something was does not depend on the reader's. */
     readonly now = signal(Date.now() * 1e3);
     private readonly open = new Map<string, Held>();
-    private ahead: { run: string; n: number; details: Promise<Details> } | undefined;
+    private ahead: { run: string; n: number; details: Promise<Details>; value?: Details } | undefined;
     private receiver = "";
     private offset = 0;
 
@@ -50,6 +54,7 @@ export class Store {
             before = address.value;
             if (run && Number(test) >= 0) this.foresee(run, Number(test));
         });
+        effect(() => this.openOnly());
         await this.refresh();
         this.source.follow(this.listener());
         if (this.info.value?.live) setInterval(() => this.tick(), 1000);
@@ -69,7 +74,7 @@ export class Store {
                 loaded: signal(false),
                 error: signal(""),
                 more: signal<RunMore | undefined>(undefined),
-                filling: false,
+                filling: undefined,
             };
             this.open.set(id, held);
             void this.fill(id, held);
@@ -77,18 +82,46 @@ export class Store {
         return held;
     }
 
-    /** Ask for the test that the address names while the page still makes room for it. */
-    private foresee(run: string, n: number): void {
-        const details = this.source.detail(run, n);
-        this.ahead = { run, n, details };
-        // It may not be there yet: who needs it asks again.
-        details.catch(() => this.ahead?.details === details && (this.ahead = undefined));
+    /** Where only one run is (a report), the list of runs says nothing. */
+    private openOnly(): void {
+        const { run, view, trace } = address.value;
+        const [only, ...others] = this.runs.value;
+        if (only && others.length === 0 && !this.info.value?.live && !run && !trace && view !== "traces")
+            go({ run: only.id }, { replace: true });
+    }
+
+    private foreseen(run: string, n: number) {
+        return this.ahead?.run === run && this.ahead.n === n ? this.ahead : undefined;
+    }
+
+    /** Ask for the test that the address names, or will name, while the page still makes room for it. */
+    foresee(run: string, n: number): void {
+        if (this.foreseen(run, n)) return;
+        const ahead: Store["ahead"] = { run, n, details: this.source.detail(run, n) };
+        this.ahead = ahead;
+        ahead.details.then(
+            (value) => (ahead.value = value),
+            // It may not be there yet: who needs it asks again.
+            () => this.ahead === ahead && (this.ahead = undefined),
+        );
+    }
+
+    /** A test is here already, or takes so long that the page should make room for it. */
+    async expect(run: string, n: number): Promise<void> {
+        this.foresee(run, n);
+        const there = this.ahead?.details.catch(() => {});
+        await Promise.race([there, new Promise((done) => setTimeout(done, HOLD))]);
+    }
+
+    /** What has come of a test that was asked for ahead. */
+    early(run: string, n: number): Details | undefined {
+        return this.foreseen(run, n)?.value;
     }
 
     detail(run: string, n: number): Promise<Details> {
-        const { ahead } = this;
+        const known = this.foreseen(run, n);
         this.ahead = undefined;
-        return ahead?.run === run && ahead.n === n ? ahead.details : this.source.detail(run, n);
+        return known?.details ?? this.source.detail(run, n);
     }
 
     async remove(id: string): Promise<void> {
@@ -173,16 +206,19 @@ export class Store {
         else held.version.value++;
     }
 
-    private async fill(id: string, held: Held): Promise<void> {
-        if (held.filling) return;
-        held.filling = true;
-        try {
-            await this.load(id, held);
-        } catch (error) {
-            if (error instanceof NotAllowed) this.fail(error);
-            held.error.value = error instanceof Error ? error.message : String(error);
-        }
-        held.filling = false;
+    /** The run's tests are there, or its error says why not. */
+    async filled(id: string): Promise<void> {
+        this.tests(id);
+        await this.open.get(id)?.filling;
+    }
+
+    private fill(id: string, held: Held): Promise<void> {
+        return (held.filling ??= this.load(id, held)
+            .catch((error: Error) => {
+                if (error instanceof NotAllowed) this.fail(error);
+                held.error.value = error.message;
+            })
+            .finally(() => (held.filling = undefined)));
     }
 
     private async load(id: string, held: Held): Promise<void> {
@@ -255,9 +291,10 @@ export const link = (change: Change): string => fragment(change);
 export type Theme = "" | "light" | "dark";
 
 const THEME = "pytest-otlp-theme";
-export const theme = signal<Theme>(stored());
+export const theme = signal<Theme>("");
 
-function stored(): Theme {
+/** What was chosen before; the browser asks another process for it. */
+export function storedTheme(): Theme {
     try {
         const value = localStorage.getItem(THEME);
         return value === "light" || value === "dark" ? value : "";

@@ -103,19 +103,21 @@ class Tree:
     def _walk(self, waiting: list[tuple[StoredSpan, int]], seen: set[bytes]) -> None:
         while waiting:
             stored, parent = waiting.pop()
-            if stored.span.span_id in seen:
+            span_id = stored.span.span_id
+            if span_id in seen:
                 continue
-            seen.add(stored.span.span_id)
+            seen.add(span_id)
             number = len(self.spans)
             self.spans.append(stored)
             self.parents.append(parent)
-            waiting.extend((child, number) for child in self._below(stored.span.span_id))
+            if below := self._below(span_id):
+                waiting.extend((child, number) for child in below)
 
     def _below(self, span_id: bytes) -> list[StoredSpan]:
         """The last first, as a stack wants them."""
-        return sorted(
-            self._children.get(span_id, ()), key=lambda stored: stored.span.start_time_unix_nano, reverse=True
-        )
+        below = self._children.get(span_id, [])
+        below.sort(key=lambda stored: stored.span.start_time_unix_nano, reverse=True)
+        return below
 
 
 class SpanTable:
@@ -129,23 +131,23 @@ class SpanTable:
     def add(self, tree: Tree, base: int, *, nodeid: str | None = None) -> None:
         """`base`: ns since the epoch from which times count; `nodeid`: of the test that the first span is."""
         brief = len(tree.spans) > MOST_TOLD
-        for number, (stored, parent) in enumerate(zip(tree.spans, tree.parents, strict=True)):
-            span = stored.span
+        for number, ((span, resource), parent) in enumerate(zip(tree.spans, tree.parents, strict=True)):
+            span_id, name, status, start = span.span_id, span.name, span.status.code, span.start_time_unix_nano
             is_test = number == 0 and nodeid is not None
-            left_out = brief and not is_test and span.status.code != _ERROR and span.name not in PHASES
+            left_out = brief and not is_test and status != _ERROR and name not in PHASES
             told = {"left": 1} if left_out else more_of(span, base, nodeid if is_test else None)
-            if span.span_id in tree.orphans:
+            if span_id in tree.orphans:
                 told["orphan"] = True
             self.rows.append(
                 (
-                    span.span_id.hex() if self._ids else "",
+                    span_id.hex() if self._ids else "",
                     parent,
-                    "" if is_test else span.name,
-                    self.resources.number(stored.resource),
+                    "" if is_test else name,
+                    self.resources.number(resource),
                     span.kind,
-                    (span.start_time_unix_nano - base) // 1000,
-                    max(0, span.end_time_unix_nano - span.start_time_unix_nano) // 1000,
-                    span.status.code,
+                    (start - base) // 1000,
+                    max(0, span.end_time_unix_nano - start) // 1000,
+                    status,
                     told or None,
                 )
             )

@@ -200,28 +200,29 @@ def _owners(packs: Iterable[_Pack]) -> dict[bytes, _Pack]:
 
 
 def _add_loose(store: sqlite3.Connection, trace: int, packs: Sequence[_Pack]) -> None:
-    """Spans that came by themselves, below those that came with a test."""
+    """Spans that came by themselves, below those that came with a test: the children of these, then theirs."""
     owners = _owners(packs)
+    parents, left = list(owners), MOST_SPANS
+    while parents and left > 0:
+        rows = _children(store, trace, parents, left)
+        parents = []
+        for span, resource in rows:
+            own, owner = span.span_id, owners.get(span.parent_span_id)
+            if owner is not None and own not in owners and not is_running_marker(span):
+                owners[own] = owner
+                owner.spans.append(StoredSpan(span, resource))
+                parents.append(own)
+        left -= len(parents)
+
+
+def _children(store: sqlite3.Connection, trace: int, parents: Iterable[bytes], most: int) -> Iterator[tuple[Span, int]]:
+    # "CROSS JOIN" has SQLite look for each parent, instead of holding each span of the trace against all of them.
     rows = store.execute(
-        "WITH RECURSIVE below (id, no) AS ("
-        " SELECT span.id, span.no FROM json_each(?) AS known JOIN span ON span.parent = known.value AND span.trace = ?"
-        " UNION SELECT span.id, span.no FROM below JOIN span ON span.parent = below.id AND span.trace = ?)"
-        " SELECT span.body, span.resource FROM below JOIN span ON span.no = below.no LIMIT ?",
-        (json.dumps([signed(span_id) for span_id in owners]), trace, trace, MOST_SPANS),
+        "SELECT body, resource FROM json_each(?) AS known CROSS JOIN span"
+        " ON span.trace = ? AND span.parent = known.value LIMIT ?",
+        (json.dumps([signed(span_id) for span_id in parents]), trace, most),
     )
-    children: defaultdict[bytes, list[StoredSpan]] = defaultdict(list)
-    for body, resource in rows:
-        span = Span.FromString(body)
-        children[span.parent_span_id].append(StoredSpan(span, resource))
-    waiting = list(owners)
-    while waiting:
-        parent = waiting.pop()
-        for stored in children.pop(parent, ()):
-            own = stored.span.span_id
-            if own not in owners and not is_running_marker(stored.span):
-                owners[own] = owners[parent]
-                owners[parent].spans.append(stored)
-                waiting.append(own)
+    return ((Span.FromString(body), resource) for body, resource in rows)
 
 
 def _add_logs(store: sqlite3.Connection, trace: int, packs: Sequence[_Pack]) -> None:

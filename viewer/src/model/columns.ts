@@ -34,8 +34,7 @@ export class Numbers {
             this.data.fill(Number(column.same) || 0, first, this.length);
             return;
         }
-        const given = values(column, count, 0);
-        for (let i = 0; i < count; i++) this.data[first + i] = Number(given[i]) || 0;
+        this.data.set(values(column, count, 0) as number[], first);
     }
 
     at(n: number): number {
@@ -67,7 +66,8 @@ export class Words {
             data.fill(this.id(String(column?.same ?? "")), first, this.ids.length);
         } else if (!Array.isArray(column) && "dict" in column) {
             const ids = column.dict.map((word) => this.id(String(word)));
-            for (let i = 0; i < count; i++) data[first + i] = ids[column.values[i]!] ?? this.id("");
+            if (ids.every((id, i) => id === i)) data.set(column.values, first);
+            else for (let i = 0; i < count; i++) data[first + i] = ids[column.values[i]!] ?? this.id("");
         } else {
             const given = values(column, count, "");
             for (let i = 0; i < count; i++) data[first + i] = this.id(String(given[i] ?? ""));

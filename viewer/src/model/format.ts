@@ -35,14 +35,12 @@ export function ago(moment: number, now: number): string {
     return `${plural(Math.floor(seconds / 86_400), "day")} ago`;
 }
 
-/** A moment (epoch µs) as the reader's clock and calendar say it. */
+/** A moment (epoch µs) by the reader's clock, as in `2026-11-22 09:05:00`. Not by Intl: a browser takes 50 ms to begin with it. */
 export function moment(micros: number): string {
-    calendar ??= new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-    return calendar.format(micros / 1e3);
+    const at = new Date(micros / 1e3);
+    const date = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join("-");
+    return `${date} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":")}`;
 }
-
-/** Made when it is needed: the browser takes its time for it. */
-let calendar: Intl.DateTimeFormat | undefined;
 
 /** A change of a length of time: `+1.2 s (×3.1)`. */
 export function change(before: number, after: number): string {

@@ -57,7 +57,7 @@ function marker(key: string, value: string, table: TestTable): Marker | undefine
     if (key === "duration") return duration(value, table);
     if (key === "is") return value === "flaky" ? byNumber(table.flaky, (flaky) => flaky === 1) : undefined;
     const parts = value.split(",").filter((part) => part !== "");
-    if (key === "name") return byName(table, (name) => parts.some((part) => name.includes(part)));
+    if (key === "name") return byName(table, parts);
     if (key === "marker")
         return byWord(table.markers, (word) =>
             word.split(",").some((marker) => parts.some((part) => marker.startsWith(part))),
@@ -87,10 +87,14 @@ function byNumber(column: Numbers, asks: (value: number) => boolean): Marker {
     };
 }
 
-/** Only rows that are not marked yet are looked at. */
-function byName({ smallName }: TestTable, asks: (name: string) => boolean): Marker {
+/** Rows with one of the texts in their name. */
+function byName(table: TestTable, texts: string[]): Marker {
     return (hits, first) => {
-        for (let i = 0; i < hits.length; i++) if (hits[i] === 0 && asks(smallName[first + i]!)) hits[i] = 1;
+        const found = (n: number) => {
+            if (n >= first) hits[n - first] = 1;
+        };
+        for (const part of table.haystack(first, first + hits.length))
+            for (const text of texts) part.search(text, found);
     };
 }
 
@@ -102,7 +106,7 @@ function text(value: string, table: TestTable): Marker {
         byWord(table.message, within),
         byWord(table.type, within),
         byWord(table.outcome, (word) => word === value),
-        byName(table, within),
+        byName(table, [value]),
     ];
     const cut = value.indexOf("::");
     if (cut >= 0) places.push(nodeid(value.slice(0, cut), value.slice(cut + 2), table));
@@ -114,12 +118,11 @@ function text(value: string, table: TestTable): Marker {
 /** The end of a file and the beginning of a name in it. */
 function nodeid(file: string, name: string, table: TestTable): Marker {
     const inFile = byWord(table.file, (word) => word.endsWith(file));
-    const named = byName(table, (word) => word.startsWith(name));
     return (hits, first) => {
-        const [files, names] = [new Uint8Array(hits.length), new Uint8Array(hits.length)];
+        const files = new Uint8Array(hits.length);
         inFile(files, first);
-        named(names, first);
-        for (let i = 0; i < hits.length; i++) if (files[i] === 1 && names[i] === 1) hits[i] = 1;
+        for (let i = 0; i < hits.length; i++)
+            if (files[i] === 1 && table.name[first + i]!.toLowerCase().startsWith(name)) hits[i] = 1;
     };
 }
 

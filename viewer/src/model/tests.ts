@@ -23,13 +23,48 @@ export function weight(outcome: string): number {
     return place < 0 ? 4.5 : place;
 }
 
+/** Names of many rows as one text: a search goes through it ten times as fast as through them one by one. */
+export class Haystack {
+    readonly text: string;
+    /** Where the name of each row ends in the text. */
+    readonly ends: Uint32Array;
+
+    constructor(
+        names: string[],
+        readonly first: number,
+        readonly end: number,
+    ) {
+        const parts = new Array<string>(end - first);
+        this.ends = new Uint32Array(end - first);
+        let length = 0;
+        for (let i = 0; i < parts.length; i++) {
+            const name = names[first + i]!.toLowerCase();
+            parts[i] = name;
+            length += name.length;
+            this.ends[i] = length++;
+        }
+        this.text = parts.join("\n");
+    }
+
+    /** Tells the rows whose name has the text in it. */
+    search(text: string, found: (n: number) => void): void {
+        const { ends } = this;
+        let row = 0;
+        for (let at = this.text.indexOf(text); at >= 0;) {
+            while (ends[row]! < at) row++;
+            const within = at + text.length <= ends[row]!;
+            if (within) found(this.first + row);
+            at = this.text.indexOf(text, within ? ends[row]! + 1 : at + 1);
+        }
+    }
+}
+
 /** All attempts of a run's tests, by column: append-only, so that nothing has to be copied while it grows. */
 export class TestTable {
     count = 0;
     readonly file = new Words();
     readonly name: string[] = [];
-    /** The names in small letters, made once: a filter asks for all of them at each keystroke. */
-    readonly smallName: string[] = [];
+    private readonly haystacks: Haystack[] = [];
     readonly outcome = new Words();
     readonly worker = new Words();
     readonly markers = new Words();
@@ -58,13 +93,16 @@ export class TestTable {
             this[key].append(columns[key], count);
         this.attempt.append(columns.attempt ?? { same: 1 }, count);
         const names = values(columns.name, count, "");
-        for (let i = 0; i < count; i++) {
-            const name = String(names[i] ?? "");
-            this.name.push(name);
-            this.smallName.push(name.toLowerCase());
-        }
+        for (let i = 0; i < count; i++) this.name.push(String(names[i] ?? ""));
         this.count += count;
         return true;
+    }
+
+    /** The names of the rows from `first` up to `end` in small letters, as texts to be searched; those of rows before may be among them. */
+    haystack(first: number, end: number): Haystack[] {
+        const known = this.haystacks.at(-1)?.end ?? 0;
+        if (known < end) this.haystacks.push(new Haystack(this.name, known, end));
+        return this.haystacks.filter((part) => part.end > first);
     }
 
     nodeid(n: number): string {

@@ -16,10 +16,12 @@ function decoded(base64: string): Uint8Array<ArrayBuffer> {
 
 /** What an inert script element of the file holds: base64 of gzip of JSON. */
 async function unpack<T>(element: Element): Promise<T> {
-    const stream = new Blob([decoded((element.textContent ?? "").trim())])
-        .stream()
-        .pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).json() as Promise<T>;
+    const { readable, writable } = new DecompressionStream("gzip");
+    const writer = writable.getWriter();
+    const bytes = decoded((element.textContent ?? "").trim());
+    // What is broken fails the reader too, which says so.
+    for (const part of [writer.write(bytes), writer.close()]) part.catch(() => {});
+    return new Response(readable).json() as Promise<T>;
 }
 
 function parsed(): Promise<void> {

@@ -5,7 +5,7 @@ import { Empty, Loading, Trouble } from "./bits";
 import { StoreContext, useStore } from "./context";
 import { listen } from "./keys";
 import { RunPage } from "./run";
-import { openOnly, Runs } from "./runs";
+import { Runs } from "./runs";
 import { Trace, Traces } from "./traces";
 
 export function App({ store }: { store: Store }) {
@@ -50,19 +50,12 @@ function title(store: Store): string {
 function Content() {
     const store = useStore();
     const { run, view, trace } = address.value;
-    const runs = store.runs.value;
-    const only = !store.info.value?.live && runs.length === 1 && !run && !trace && view !== "traces";
-    useEffect(() => {
-        if (only) openOnly(runs);
-    }, [only]);
     if (store.refused.value) return <Refused text={store.refused.value} />;
     if (!store.ready.value) return store.error.value ? null : <Loading />;
     if (trace) return <Trace key={trace} id={trace} />;
     if (view === "traces") return <Traces />;
     if (run) return <RunPage key={run} id={run} />;
-    return only ? (
-        <Loading />
-    ) : (
+    return (
         <>
             <h1 class="unseen">Runs</h1>
             <Runs />

@@ -3,15 +3,8 @@ import { dark } from "../state";
 
 /** The colours of the style sheet for a canvas, which knows no custom properties. */
 export function colours(names: string[]): Record<string, string> {
-    const probe = document.createElement("span");
-    document.body.append(probe);
-    const found: Record<string, string> = {};
-    for (const name of names) {
-        probe.style.color = `var(--${name})`;
-        found[name] = getComputedStyle(probe).color;
-    }
-    probe.remove();
-    return found;
+    const style = getComputedStyle(document.documentElement);
+    return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }
 
 /** A context with the canvas's size in CSS pixels and the screen's resolution. */

@@ -20,15 +20,18 @@ export interface Asked<T> {
     error: string;
 }
 
-/** What a question to the source is answered with; asked again when one of `about` changes. The last answer stays until the next is there. */
-export function useAsked<T>(ask: () => Promise<T>, about: unknown[]): Asked<T> {
-    const [answer, set] = useState<Asked<T>>({ value: undefined, error: "" });
+/**
+ * What a question to the source is answered with; asked again when one of `about` changes. The last answer stays until the
+ * next is there; `early` is the first one where that has come already.
+ */
+export function useAsked<T>(ask: () => Promise<T>, about: unknown[], early?: T): Asked<T> {
+    const [answer, set] = useState<Asked<T>>({ value: early, error: "" });
     // At once: an effect would ask only when what is known has been painted.
     const asked = useMemo(ask, about);
     useEffect(() => {
         let wanted = true;
         asked.then(
-            (value) => wanted && set({ value, error: "" }),
+            (value) => wanted && set((before) => (before.value === value ? before : { value, error: "" })),
             (error: Error) => wanted && set({ value: undefined, error: error.message }),
         );
         return () => void (wanted = false);

@@ -7,7 +7,7 @@ import type { TestTable } from "../model/tests";
 import type { Attributes, Details, Past, Run } from "../protocol";
 import { address, go, link, type OpenRun } from "../state";
 import { Copy, Facts, Loading, Outcome, Outside, Sign, tone, Trouble } from "./bits";
-import { useAsked, useStore } from "./context";
+import { useAsked, useLater, useStore } from "./context";
 import { Traceback } from "./traceback";
 import { AttributeList, text, TreeLogs, Waterfall } from "./waterfall";
 
@@ -64,7 +64,7 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
     const { table } = open;
     const grown = store.grown.value;
     const late = grown.run === run.id && grown.tests.includes(n) ? grown : undefined;
-    const asked = useAsked(() => store.detail(run.id, n), [run.id, n, late]);
+    const asked = useAsked(() => store.detail(run.id, n), [run.id, n, late], store.early(run.id, n));
     const details = asked.value?.tests.includes(n) ? asked.value : undefined;
     const tree = useMemo(() => details && treeOfTest(details, n, table.name[n] || table.file.at(n)), [details, n]);
     const top = useRef<HTMLElement>(null);
@@ -75,7 +75,9 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
             <Trouble text={asked.error} />
             {!asked.error && !tree && <Loading />}
             {tree && <Body run={run} table={table} n={n} tree={tree} details={details!} />}
-            {store.info.value?.history && <History run={run} nodeid={table.nodeid(n)} n={n} />}
+            {(tree || asked.error) && store.info.value?.history && (
+                <History key={n} run={run} nodeid={table.nodeid(n)} n={n} />
+            )}
         </section>
     );
 }
@@ -376,7 +378,10 @@ function Attempts({ table, attempts, n }: { table: TestTable; attempts: number[]
 /** What became of the test in the runs before. */
 function History({ run, nodeid, n }: { run: Run; nodeid: string; n: number }) {
     const store = useStore();
-    const { value, error } = useAsked(() => store.source.history(run.id, nodeid), [run.id, nodeid, run.state]);
+    // Asked for when the test has been painted.
+    const later = useLater();
+    const ask = async () => (later ? store.source.history(run.id, nodeid) : []);
+    const { value, error } = useAsked(ask, [later, run.state]);
     if (error) return <Trouble text={error} />;
     if (!value || value.length < 2) return null;
     const longest = Math.max(...value.map((past) => past.duration), 1);

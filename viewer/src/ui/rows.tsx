@@ -55,12 +55,15 @@ export function useWindow(count: number, height: number, head: number, cursor: n
     }, [cursor]);
     const top = Math.floor(aim / height);
     const inSight = Math.ceil(place.size / height);
+    // As many as were ever needed: with another number, each row would go to another's elements.
+    const slots = useRef(0);
+    slots.current = Math.max(slots.current, inSight + 2 * SPARE);
     return {
         ref,
         onScroll: read,
         first: Math.max(0, Math.min(top, count - 1) - SPARE),
         last: Math.min(count, top + inSight + SPARE),
-        slots: inSight + 2 * SPARE,
+        slots: slots.current,
         page: Math.max(1, Math.floor(place.size / height) - 2),
     };
 }
@@ -110,6 +113,7 @@ export interface RowProps {
     class: string;
     style: { transform: string; height: string };
     onClick: () => void;
+    onPointerDown?: () => void;
 }
 
 /** A grid that the keyboard moves through; the focus stays on it, and `aria-activedescendant` tells the row. */

@@ -1,6 +1,6 @@
 import { ago, duration, moment, plural } from "../model/format";
 import type { Run } from "../protocol";
-import { go, link } from "../state";
+import { link } from "../state";
 import { count, CountBar, Duration, Empty, ordered, Sign, StateBadge, stateOf, tone } from "./bits";
 import { useAsked, useStore } from "./context";
 
@@ -140,9 +140,4 @@ function Trend({ run, others }: { run: Run; others: Run[] }) {
             ))}
         </span>
     );
-}
-
-/** Where only one run is (a report), the list of runs says nothing. */
-export function openOnly(runs: Run[]): void {
-    if (runs.length === 1) go({ run: runs[0]!.id }, { replace: true });
 }

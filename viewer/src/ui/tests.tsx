@@ -10,6 +10,7 @@ import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
 import { Copy, count, Duration, Empty, ordered, Sign, tests as some, tone } from "./bits";
 import { chosenRow, Split } from "./detail";
+import { useStore } from "./context";
 import { Rows, type RowProps } from "./rows";
 
 const HEIGHT = 30;
@@ -27,12 +28,17 @@ export function useSelection(open: OpenRun, query: string, sort: string): Uint32
 }
 
 export function Tests({ run, open }: { run: Run; open: OpenRun }) {
+    const store = useStore();
     const { q = "", sort = "", test } = address.value;
     const rows = useSelection(open, q, sort);
     const { table } = open;
     const n = chosenRow(table);
-    const choose = (index: number) =>
-        go({ test: String(rows[index]), span: undefined }, { replace: test !== undefined });
+    const choose = async (index: number) => {
+        const row = rows[index]!;
+        const before = address.value;
+        if (test === undefined) await store.expect(run.id, row);
+        if (address.value === before) go({ test: String(row), span: undefined }, { replace: test !== undefined });
+    };
     const step = (by: number) => {
         const next = rows[rows.indexOf(n) + by];
         if (next !== undefined) go({ test: String(next), span: undefined }, { replace: true });
@@ -55,7 +61,13 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
                     onCursor={choose}
                     head={<Head sort={sort} />}
                     row={(index, slot, props) => (
-                        <TestRow key={slot} table={table} n={rows[index]!} longest={longest} props={props} />
+                        <TestRow
+                            key={slot}
+                            table={table}
+                            n={rows[index]!}
+                            longest={longest}
+                            props={{ ...props, onPointerDown: () => store.foresee(run.id, rows[index]!) }}
+                        />
                     )}
                 />
             )}

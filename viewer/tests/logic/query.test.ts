@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compile, toggled, valuesOf, withValues } from "../../src/model/query";
-import { tableOf } from "./table";
+import { TestTable } from "../../src/model/tests";
+import { message, tableOf } from "./table";
 
 const table = tableOf([
     { id: "tests/test_cart.py::test_total[eur]", worker: "gw1", duration: 2_000_000, markers: "slow,db" },
@@ -26,6 +27,22 @@ const found = (query: string) => {
     const wanted = compile(query, table)(0, 4);
     return [0, 1, 2, 3].filter((n) => wanted[n] === 1);
 };
+
+test("names are found in rows that came one after the other, and not across two of them", () => {
+    const table = new TestTable();
+    const names = Array.from({ length: 2500 }, (_, n) => `t.py::test_${n}${n % 2 ? "\nX" : ""}`);
+    for (let from = 0; from < names.length; from += 700) {
+        table.append(message(names.slice(from, from + 700).map((id) => ({ id })), from)); // prettier-ignore
+        const wanted = compile("name:_99", table)(from, table.count);
+        const all = names.map((id, n) => [id.includes("_99"), n] as const).filter(([found]) => found);
+        expect([...wanted.keys()].filter((i) => wanted[i] === 1).map((i) => from + i)).toEqual(
+            all.map(([, n]) => n).filter((n) => n >= from && n < table.count),
+        );
+    }
+    const rows = (query: string) => [...compile(query, table)(0, 2500).entries()].flatMap(([n, is]) => (is ? [n] : []));
+    expect(rows('name:"9\nx"')).toHaveLength(250);
+    expect(rows('name:"2\ntest_3"')).toEqual([]);
+});
 
 describe("a query", () => {
     test.each([

@@ -252,6 +252,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         test("says what failed without script", async () => {
             const { page } = await open(browser, url(file()), { javaScriptEnabled: false });
             await page.getByText("test_breaks").first().waitFor();
+            expect((await page.locator("h1").boundingBox())!.y, "on the first screen").toBeLessThan(100);
         });
 
         test("that is cut off says so instead of waiting", async () => {
