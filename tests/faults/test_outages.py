@@ -21,6 +21,7 @@ from faults.scene import (
     replay,
     whole,
 )
+from pytest_otlp.exporter.exporter import BATCH
 from support import traces
 from support.otlp_server import SILENT, OtlpServer, Reply, Request, always, in_order
 from support.raw_server import raw_server, resetting
@@ -121,7 +122,8 @@ def test_08_back_only_for_the_next_run(scene: Scene, workers: tuple[str, ...], p
 
 
 def test_08_a_replay_that_breaks_off_goes_on_where_it_was(scene: Scene) -> None:
-    ended = scene.run(passing(600), f"http://127.0.0.1:{free_port()}")
+    tests = BATCH // 2 + 1
+    ended = scene.run(passing(tests), f"http://127.0.0.1:{free_port()}")
     journal = ended.journal
     with OtlpServer(behaviour=in_order(Reply(), Reply(), Reply(401))) as first:
         done = replay(journal, first.endpoint)
@@ -133,7 +135,7 @@ def test_08_a_replay_that_breaks_off_goes_on_where_it_was(scene: Scene) -> None:
     with OtlpServer() as second:
         done = replay(journal, second.endpoint)
     assert done.exit_code == 0
-    assert len(whole(ended, [*first.spans(), *second.spans()]).tests) == 600
+    assert len(whole(ended, [*first.spans(), *second.spans()]).tests) == tests
     assert ended.journals == []
     assert replay(journal, second.endpoint).exit_code == 2
 

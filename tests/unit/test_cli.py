@@ -14,6 +14,7 @@ import pytest
 
 from pytest_otlp import cli, events, journal
 from pytest_otlp.events import SessionFinished
+from pytest_otlp.exporter.exporter import BATCH
 from pytest_otlp.exporter.progress import Progress
 from support.model import TRACE_ID, a_session, a_test
 from support.otlp_server import SILENT, OtlpServer, Reply, always, in_order, partial_success
@@ -161,7 +162,8 @@ def test_silent(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_again(project: Path) -> None:
     """Until all is delivered, each span once."""
-    leave(project, "1", tests=400)
+    tests = BATCH // 2
+    leave(project, "1", tests=tests)
     codes: list[int] = []
     with OtlpServer(behaviour=in_order(Reply(), Reply(401))) as server:
         while (code := replay(server)) and len(codes) < 9:
@@ -169,7 +171,7 @@ def test_again(project: Path) -> None:
             server.behaviour = in_order(*[Reply()] * len(server.requests), Reply(), Reply(401))
         ids = [span.span_id for span in server.spans()]
     assert codes
-    assert len(ids) == len(set(ids)) == 1601
+    assert len(ids) == len(set(ids)) == 4 * tests + 1
 
 
 def test_nobody_listens(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
