@@ -1,6 +1,6 @@
 import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { address, dark, setTheme, type Store, theme } from "../state";
+import { address, setTheme, type Store, theme } from "../state";
 import { Empty, Loading, Trouble } from "./bits";
 import { StoreContext, useStore } from "./context";
 import { listen } from "./keys";
@@ -20,7 +20,6 @@ function Page() {
     const store = useStore();
     const help = useRef<HTMLDialogElement>(null);
     useEffect(() => listen(() => help.current?.showModal()), []);
-    useEffect(() => effect(() => void (document.documentElement.dataset.theme = dark.value ? "dark" : "light")), []);
     useEffect(() => effect(() => void (document.title = title(store))), [store]);
     return (
         <>

@@ -179,7 +179,7 @@ function Axis({ from, to, zoomed, onReset }: { from: number; to: number; zoomed:
                 <span class="unseen">Starts</span>
                 {ticks(from, to, 4).map((t) => {
                     const place = ((t - from) / (to - from)) * 100;
-                    return place > 92 ? null : (
+                    return place > 86 ? null : (
                         <i key={t} aria-hidden="true" style={{ left: `${place}%` }}>
                             {tick(t)}
                         </i>

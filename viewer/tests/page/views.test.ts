@@ -218,6 +218,28 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         const file = () => report(view, run, join(place, "report.html"));
         const url = (path: string) => pathToFileURL(path).href;
 
+        test("has the colours of a dark system from the start", async () => {
+            const { page } = await open(browser, url(file()));
+            await page.emulateMedia({ colorScheme: "dark" });
+            await page.evaluate((h) => void (location.hash = h), `run=${run}&view=timeline`);
+            await page.reload();
+            await page.locator("canvas").first().waitFor();
+            const white = () =>
+                page.evaluate(() => {
+                    const canvas = document.querySelector("canvas")!;
+                    const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+                    let [drawn, white] = [0, 0];
+                    for (let i = 0; i < data.length; i += 4) {
+                        if (data[i + 3]! > 0) drawn++;
+                        if (Math.min(data[i]!, data[i + 1]!, data[i + 2]!) > 230) white++;
+                    }
+                    return drawn > 1000 ? white / drawn : -1;
+                });
+            await expect.poll(white).toBeGreaterThanOrEqual(0);
+            expect(await white()).toBeLessThan(0.05);
+            await page.close();
+        });
+
         test("opens from the disk with all of it, and asks nobody", async () => {
             const { page, complaints } = await open(browser, url(file()));
             await page.locator(".failure-list a", { hasText: "test_breaks" }).click();
