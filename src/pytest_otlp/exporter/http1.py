@@ -125,7 +125,7 @@ def _body(stream: io.BufferedIOBase, headers: Headers) -> tuple[bytes, bool]:
 
 def _chunked(stream: io.BufferedIOBase) -> bytes:
     """RFC 9112, 7.1; extensions and trailers are passed over."""
-    body = b""
+    body = bytearray()
     while len(body) < _ENOUGH:
         size = _chunk_size(_line(stream))
         if size == 0:
@@ -134,7 +134,7 @@ def _chunked(stream: io.BufferedIOBase) -> bytes:
         body += _exactly(stream, min(size, _ENOUGH - len(body)))
         if len(body) < _ENOUGH:
             _line(stream)
-    return body
+    return bytes(body)
 
 
 def _chunk_size(line: bytes) -> int:
