@@ -34,7 +34,9 @@ export class Numbers {
             this.data.fill(Number(column.same) || 0, first, this.length);
             return;
         }
-        this.data.set(values(column, count, 0) as number[], first);
+        // A file may be broken, and what is no number makes no number of all that is counted with it.
+        const given = values(column, count, 0);
+        for (let i = 0; i < count; i++) this.data[first + i] = Number(given[i]) || 0;
     }
 
     at(n: number): number {

@@ -42,13 +42,16 @@ export function compile(query: string, table: TestTable): Filter {
         return mark ? [{ mark, negative }] : [];
     });
     return (first, end) => {
-        const wanted = new Uint8Array(Math.max(0, end - first)).fill(1);
+        const count = Math.max(0, end - first);
+        let wanted: Uint8Array | undefined;
         for (const { mark, negative } of terms) {
-            const hits = new Uint8Array(wanted.length);
+            const hits = new Uint8Array(count);
             mark(hits, first);
-            for (let i = 0; i < hits.length; i++) if ((hits[i] === 1) === negative) wanted[i] = 0;
+            if (negative) for (let i = 0; i < count; i++) hits[i]! ^= 1;
+            if (wanted) for (let i = 0; i < count; i++) wanted[i]! &= hits[i]!;
+            else wanted = hits;
         }
-        return wanted;
+        return wanted ?? new Uint8Array(count).fill(1);
     };
 }
 
@@ -71,12 +74,13 @@ function marker(key: string, value: string, table: TestTable): Marker | undefine
 /** Each different word is asked about once, however many rows have it. */
 function byWord(column: Words, asks: (word: string) => boolean): Marker {
     const known: boolean[] = [];
+    let some = false;
     return (hits, first) => {
+        for (let id = known.length; id < column.words.length; id++) some = (known[id] = asks(column.small(id))) || some;
+        // Most texts are in no outcome, no message and no file: then no row has to be looked at.
+        if (!some) return;
         const { data } = column.ids;
-        for (let i = 0; i < hits.length; i++) {
-            const id = data[first + i]!;
-            if ((known[id] ??= asks(column.small(id)))) hits[i] = 1;
-        }
+        for (let i = 0; i < hits.length; i++) if (known[data[first + i]!]) hits[i] = 1;
     };
 }
 

@@ -23,6 +23,9 @@ export function weight(outcome: string): number {
     return place < 0 ? 4.5 : place;
 }
 
+/** Rows whose names are made ready in one go: a few ms. */
+const PART = 10_000;
+
 /** Names of many rows as one text: a search goes through it ten times as fast as through them one by one. */
 export class Haystack {
     readonly text: string;
@@ -96,6 +99,13 @@ export class TestTable {
         for (let i = 0; i < count; i++) this.name.push(String(names[i] ?? ""));
         this.count += count;
         return true;
+    }
+
+    /** Makes the next part of what a search goes through, so that the first keystroke finds it made. False where all is. */
+    prepare(): boolean {
+        const known = this.haystacks.at(-1)?.end ?? 0;
+        if (known < this.count) this.haystack(known, Math.min(this.count, known + PART));
+        return known < this.count;
     }
 
     /** The names of the rows from `first` up to `end` in small letters, as texts to be searched; those of rows before may be among them. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { values, Words } from "../../src/model/columns";
+import { Numbers, values, Words } from "../../src/model/columns";
 import { lastAttempts, TestTable } from "../../src/model/tests";
 import { message, tableOf } from "./table";
 
@@ -12,6 +12,13 @@ test.each([
 test("one value for all", () => expect(values({ same: "x" }, 3, "")).toEqual(["x", "x", "x"]));
 test("a column that an older writer did not know is as if nothing were said", () =>
     expect(values(undefined, 2, "")).toEqual(["", ""]));
+
+test("what is no number counts as nothing, and the column is as long as it has to be", () => {
+    const numbers = new Numbers();
+    numbers.append([1, null, "x", undefined] as unknown as number[], 5);
+    numbers.append({ delta: [1, NaN, 2] }, 3);
+    expect([...numbers.data.subarray(0, numbers.length)]).toEqual([1, 0, 0, 0, 0, 1, 0, 0]);
+});
 
 test("dictionaries of several messages are one", () => {
     const words = new Words();

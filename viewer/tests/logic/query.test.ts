@@ -107,3 +107,28 @@ test("values are taken into a query and out of it", () => {
     expect(withValues("cart", "file", ["my tests/a.py"])).toBe('cart file:"my tests/a.py"');
     expect(valuesOf("-outcome:passed outcome:failed,error", "outcome")).toEqual(["failed", "error"]);
 });
+
+test("a filter knows the words of rows that come after it was made", () => {
+    const growing = tableOf([{ id: "a.py::one" }]);
+    const filter = compile("outcome:failed -name:two", growing);
+    expect([...filter(0, 1)]).toEqual([0]);
+    growing.append(
+        message(
+            [
+                { id: "a.py::two", outcome: "failed" },
+                { id: "b.py::three", outcome: "failed" },
+            ],
+            1,
+        ),
+    );
+    expect([...filter(1, 3)]).toEqual([0, 1]);
+    expect([...filter(0, 3)]).toEqual([0, 0, 1]);
+});
+
+test("names are made ready for a search part by part, and found in each", () => {
+    const many = tableOf(Array.from({ length: 25_000 }, (_, n) => ({ id: `a.py::test_${n}_` })));
+    expect([many.prepare(), many.prepare(), many.prepare(), many.prepare()]).toEqual([true, true, true, false]);
+    expect(many.haystack(0, many.count).length).toBe(3);
+    for (const n of [0, 9_999, 10_000, 24_999])
+        expect(compile(`test_${n}_`, many)(0, many.count).indexOf(1), String(n)).toBe(n);
+});
