@@ -198,6 +198,24 @@ def test_hostile_text_stays_text(runner: Runner, tmp_path: Path) -> None:
     assert detail.more("")["attributes"]["pytest.stdout"] == HOSTILE + "\n"
 
 
+def test_the_file_is_ascii_and_folds_what_is_below_the_first_screen(runner: Runner, tmp_path: Path) -> None:
+    """A browser decodes and lays out all of it before it paints anything."""
+    path = tmp_path / "report.html"
+    suite = """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(25))
+        def test_fails(n): assert not n + 1, "größer \\u65e5\\u672c"
+    """
+    run_with(runner, suite, f"--otel-html={path}")
+    assert path.read_bytes().isascii()
+    report = Report(path)
+    assert "größer \u65e5\u672c" in "".join(report.document.texts)
+    folds = [text for _, text in report.document.of("summary")]
+    assert [place for place, text in enumerate(folds) if text == "5 more"] == [20]
+    assert len(folds) == 26
+
+
 def test_the_policy_allows_what_is_there_and_nothing_else(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     run_with(runner, "def test_a(): pass", f"--otel-html={path}")

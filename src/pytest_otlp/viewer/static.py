@@ -15,6 +15,8 @@ from pytest_otlp.viewer.changes import FAILURES
 from pytest_otlp.viewer.schema import ROWS
 
 _FAILURES = 100
+_OPEN = 20
+"""Failures on the first screen; the others are folded, as a browser lays out all that is not before it paints."""
 _SLOWEST = 20
 _LONGEST = 16_384
 """Characters of a traceback."""
@@ -65,13 +67,17 @@ def _failures(store: sqlite3.Connection, run: dict[str, Any], run_id: str) -> It
     if not rows:
         return
     yield '<h2>Failures</h2><div class="static-failures">'
-    for key, nodeid, outcome, kind, message in rows:
+    for place, (key, nodeid, outcome, kind, message) in enumerate(rows):
+        if place == _OPEN:
+            yield f"<details><summary>{len(rows) - _OPEN} more</summary>"
         what = f"{escape(outcome)} <code>{escape(nodeid)}</code> {escape(kind)}: {escape(message)}"
         yield f"<details><summary>{what}</summary>"
         number = key - known.key(0)
         table = reading.details(store, known, number, number + 1, ids=False)["spans"]["columns"]["more"]
         for more in table if isinstance(table, list) else ():
             yield from _tracebacks((more or {}).get("events", ()))
+        yield "</details>"
+    if len(rows) > _OPEN:
         yield "</details>"
     yield "</div>"
     more = sum(run["counts"].get(word, 0) for word in FAILURES) - len(rows)
