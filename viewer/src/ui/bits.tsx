@@ -25,7 +25,6 @@ export const tone = (outcome: string): string => `o-${outcome in SIGNS ? outcome
 export function Sign({ outcome }: { outcome: string }) {
     return (
         <svg class={`sign ${tone(outcome)}`} viewBox="0 0 16 16" role="img" aria-label={outcome}>
-            <rect width="16" height="16" rx="4" />
             <path d={SIGNS[outcome] ?? "M5 8h6"} />
         </svg>
     );
@@ -143,9 +142,11 @@ export async function copied(text: string): Promise<boolean> {
 export function Duration({ micros, of }: { micros: number; of?: number }) {
     const shared = of !== undefined && of > 0;
     return (
-        <span class={shared ? "duration shared" : "duration"}>
-            {shared && <i class="share" style={{ width: `${Math.min(100, (micros / of) * 100)}%` }} />}
-            <span>{duration(micros)}</span>
+        <span
+            class={shared ? "duration shared" : "duration"}
+            style={shared ? { backgroundSize: `${Math.min(100, (micros / of) * 100)}% 2px` } : undefined}
+        >
+            {duration(micros)}
         </span>
     );
 }

@@ -1,10 +1,12 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { dark } from "../state";
 
-/** The colours of the style sheet for a canvas, which knows no custom properties. */
+/** The colours of the style sheet for a canvas, which knows neither custom properties nor `light-dark()`. */
 export function colours(names: string[]): Record<string, string> {
     const style = getComputedStyle(document.documentElement);
-    return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
+    const one = dark.value ? "$2" : "$1";
+    const colour = (name: string) => style.getPropertyValue(`--${name}`).replace(/^light-dark\((.+?), ?(.+)\)$/, one);
+    return Object.fromEntries(names.map((name) => [name, colour(name)]));
 }
 
 /** A context with the canvas's size in CSS pixels and the screen's resolution. */

@@ -1,5 +1,5 @@
 // Rows of one height, of which only those in sight exist: 50,000 tests cost as much as 50.
-import type { ComponentChildren } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** Rows beyond the edges: what a turn of the wheel moves into sight before the next frame is made. */
@@ -63,6 +63,8 @@ export function useWindow(count: number, height: number, head: number, cursor: n
         onScroll: read,
         first: Math.max(0, Math.min(top, count - 1) - SPARE),
         last: Math.min(count, top + inSight + SPARE),
+        /** The rows that are really in sight: one more than fits, as both edges may cut one. */
+        sight: [top, top + inSight + 1] as const,
         slots: slots.current,
         page: Math.max(1, Math.floor(place.size / height) - 2),
     };
@@ -95,8 +97,11 @@ interface Props {
     /** Height of the header in px, as the style has it. */
     headHeight?: number;
     head?: ComponentChildren;
-    /** The row with an index; `slot` is its key: rows that come into sight take the elements of those that went. */
-    row: (index: number, slot: number, props: RowProps) => ComponentChildren;
+    /**
+     * The row with an index; `slot` is its key: rows that come into sight take the elements of those that went.
+     * As long as it is the same function, rows that were made are not made again.
+     */
+    row: (index: number, slot: number, props: RowProps) => VNode;
     /** What lies over or under the rows, for the same part of them: a canvas. */
     beside?: (window: Window) => ComponentChildren;
     onCursor: (index: number) => void;
@@ -116,6 +121,55 @@ export interface RowProps {
     onPointerDown?: () => void;
 }
 
+/** ms without a change until rows out of sight are made: they are not to hold up those that are looked at. */
+const CALM = 40;
+
+interface Made {
+    index: number;
+    chosen: boolean;
+    by: Props["row"];
+    node: VNode;
+}
+
+/**
+ * The rows of a window, of which only those are made that are not as they were. Where all that is in sight is new, what
+ * is out of sight stays as it was until nothing has changed for a while.
+ */
+function useRows(
+    { first, last, sight, slots }: ReturnType<typeof useWindow>,
+    by: Props["row"],
+    cursor: number,
+    made: (index: number) => RowProps,
+): VNode[] {
+    const held = useRef({ rows: [] as Made[], base: 0, first: 0, last: 0 }).current;
+    const [, fill] = useState({});
+    const slot = (index: number) => (((index - held.base) % slots) + slots) % slots;
+    // Far from the last window the elements keep their order: to move one is as much as to make it.
+    if (first >= held.last || last <= held.first) held.base = first - slot(held.first);
+    [held.first, held.last] = [first, last];
+    const stale = (index: number) => {
+        const row = held.rows[slot(index)];
+        return row?.index !== index || row.chosen !== (index === cursor) || row.by !== by;
+    };
+    const make = (index: number) => {
+        const [key, chosen] = [slot(index), index === cursor];
+        held.rows[key] = { index, chosen, by, node: by(index, key, made(index)) };
+    };
+    const all = Array.from({ length: Math.max(0, last - first) }, (_, i) => first + i);
+    const seen = all.filter((index) => index >= sight[0] && index < sight[1]);
+    const busy = seen.every(stale);
+    for (const index of busy ? seen : all) if (stale(index)) make(index);
+    const late = all.some(stale);
+    useEffect(() => {
+        const timer = late ? setTimeout(fill, CALM, {}) : 0;
+        return () => clearTimeout(timer);
+    });
+    return all.flatMap((index) => {
+        const row = held.rows[slot(index)];
+        return row && (row.index === index || row.index < first || row.index >= last) ? row.node : [];
+    });
+}
+
 /** A grid that the keyboard moves through; the focus stays on it, and `aria-activedescendant` tells the row. */
 export function Rows(props: Props) {
     const { count, height, cursor, head } = props;
@@ -129,8 +183,21 @@ export function Rows(props: Props) {
         event.preventDefault();
         event.stopPropagation();
     };
-    const shown = Array.from({ length: Math.max(0, view.last - view.first) }, (_, i) => view.first + i);
     const offset = head ? 2 : 1;
+    const latest = useRef(props);
+    latest.current = props;
+    const rows = useRows(view, props.row, cursor, (index) => ({
+        id: `${props.id}-${index}`,
+        role: "row",
+        "aria-rowindex": index + offset,
+        "aria-selected": index === cursor,
+        class: `row${index === cursor ? " cursor" : ""}${index % 2 ? " odd" : ""}`,
+        style: { transform: `translateY(${index * height}px)`, height: `${height}px` },
+        onClick: () => {
+            latest.current.onCursor(index);
+            latest.current.onOpen?.(index);
+        },
+    }));
     const active = cursor >= view.first && cursor < view.last ? `${props.id}-${cursor}` : undefined;
     return (
         <div
@@ -150,20 +217,7 @@ export function Rows(props: Props) {
                 </div>
             )}
             <div class="rows-body" role="rowgroup" style={{ height: `${count * height}px` }}>
-                {shown.map((index) =>
-                    props.row(index, index % view.slots, {
-                        id: `${props.id}-${index}`,
-                        role: "row",
-                        "aria-rowindex": index + offset,
-                        "aria-selected": index === cursor,
-                        class: `row${index === cursor ? " cursor" : ""}${index % 2 ? " odd" : ""}`,
-                        style: { transform: `translateY(${index * height}px)`, height: `${height}px` },
-                        onClick: () => {
-                            props.onCursor(index);
-                            props.onOpen?.(index);
-                        },
-                    }),
-                )}
+                {rows}
                 {props.beside?.({ first: view.first, last: view.last })}
             </div>
         </div>

@@ -22,7 +22,8 @@ export const VIEWS: { key: string; title: string; view: View }[] = [
     { key: "timeline", title: "Timeline", view: Timeline },
     { key: "slowest", title: "Slowest", view: Slowest },
     { key: "flaky", title: "Flaky", view: Flaky },
-    { key: "compare", title: "Compare", view: Compare },
+    // A report holds one run.
+    ...(import.meta.env.MODE === "report" ? [] : [{ key: "compare", title: "Compare", view: Compare }]),
 ];
 
 export const viewKey = (): string => (VIEWS.find(({ key }) => key === address.value.view) ?? VIEWS[0]!).key;

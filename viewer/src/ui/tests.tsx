@@ -1,4 +1,4 @@
-import { useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
 import { rerun } from "../model/command";
 import { duration } from "../model/format";
 import { sortOf, type Sortable } from "../model/order";
@@ -14,6 +14,8 @@ import { useStore } from "./context";
 import { Rows, type RowProps } from "./rows";
 
 const HEIGHT = 30;
+/** ms without new rows until the filter is made ready for its first keystroke. */
+const CALM = 150;
 
 /** The rows that are shown, kept up while the run grows. */
 export function useSelection(open: OpenRun, query: string, sort: string): Uint32Array {
@@ -44,6 +46,27 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
         if (next !== undefined) go({ test: String(next), span: undefined }, { replace: true });
     };
     const longest = useMemo(() => table.duration.at(slowestTests(table, 1)[0] ?? -1), [open.version.value, table]);
+    const row = useCallback(
+        (index: number, slot: number, props: RowProps) => (
+            <TestRow
+                key={slot}
+                table={table}
+                n={rows[index]!}
+                longest={longest}
+                props={{ ...props, onPointerDown: () => store.foresee(run.id, rows[index]!) }}
+            />
+        ),
+        [table, rows, longest, run.id],
+    );
+    useEffect(() => {
+        const ahead = () => {
+            if (table.prepare()) timer = setTimeout(ahead);
+            // Code that has run before runs several times as fast.
+            else new Selection(table, "a", sort).update();
+        };
+        let timer = setTimeout(ahead, CALM);
+        return () => clearTimeout(timer);
+    }, [table, open.version.value]);
     return (
         <Split run={run} open={open} n={n} onStep={step}>
             <Filter run={run} table={table} rows={rows} />
@@ -60,15 +83,7 @@ export function Tests({ run, open }: { run: Run; open: OpenRun }) {
                     cursor={n < 0 ? -1 : rows.indexOf(n)}
                     onCursor={choose}
                     head={<Head sort={sort} />}
-                    row={(index, slot, props) => (
-                        <TestRow
-                            key={slot}
-                            table={table}
-                            n={rows[index]!}
-                            longest={longest}
-                            props={{ ...props, onPointerDown: () => store.foresee(run.id, rows[index]!) }}
-                        />
-                    )}
+                    row={row}
                 />
             )}
         </Split>
@@ -130,21 +145,11 @@ function flipped(sort: string): string | undefined {
 }
 
 function TestRow({ table, n, longest, props }: { table: TestTable; n: number; longest: number; props: RowProps }) {
-    // A row never changes: where only its place, or the cursor, does, its cells are left alone.
-    const cells = useMemo(() => <Cells table={table} n={n} longest={longest} />, [table, n, longest]);
+    const [file, name, outcome] = [table.file.at(n), table.name[n] ?? "", table.outcome.at(n)];
     return (
-        <div {...props} class={`${props.class} ${isBad(table.outcome.at(n)) ? "bad" : ""}`}>
-            {cells}
-        </div>
-    );
-}
-
-function Cells({ table, n, longest }: { table: TestTable; n: number; longest: number }) {
-    const [file, name] = [table.file.at(n), table.name[n] ?? ""];
-    return (
-        <>
+        <div {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
             <span role="gridcell">
-                <Sign outcome={table.outcome.at(n)} />
+                <Sign outcome={outcome} />
             </span>
             <span role="gridcell" class="test-name" title={table.nodeid(n)}>
                 {name && <span class="file">{file}</span>}
@@ -167,7 +172,7 @@ function Cells({ table, n, longest }: { table: TestTable; n: number; longest: nu
             <span role="gridcell" class="right">
                 <Duration micros={table.duration.at(n)} of={longest} />
             </span>
-        </>
+        </div>
     );
 }
 

@@ -1,4 +1,4 @@
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { duration, tick, ticks } from "../model/format";
 import { kindName, role, severityName, type SpanTree, visible } from "../model/spans";
 import type { Attributes, Log, More, Value } from "../protocol";
@@ -18,7 +18,6 @@ const INK = [
     "bar-subtest",
     "grid",
     "log",
-    "log-bad",
     ...Array.from({ length: SERVICES }, (_, i) => `bar-app${i}`),
 ];
 
@@ -42,6 +41,20 @@ export function Waterfall({ tree, chosen, onChoose, fetchMore }: Props) {
         if (!next.delete(span)) next.add(span);
         setClosed(next);
     };
+    const row = useCallback(
+        (index: number, slot: number, props: RowProps) => (
+            <SpanRow
+                key={slot}
+                tree={tree}
+                span={rows[index]!}
+                row={props}
+                closed={closed.has(rows[index]!)}
+                onToggle={toggle}
+                onZoom={setZoom}
+            />
+        ),
+        [rows],
+    );
     const onKey = (event: KeyboardEvent) => {
         const parent = tree.parent[chosen] ?? -1;
         const leaf = tree.last[chosen] === chosen;
@@ -77,17 +90,7 @@ export function Waterfall({ tree, chosen, onChoose, fetchMore }: Props) {
                 onCursor={(index) => onChoose(rows[index]!)}
                 onKey={onKey}
                 head={<Axis from={from} to={to} zoomed={zoom > 0} onReset={() => setZoom(0)} />}
-                row={(index, slot, row) => (
-                    <SpanRow
-                        key={slot}
-                        tree={tree}
-                        span={rows[index]!}
-                        row={row}
-                        closed={closed.has(rows[index]!)}
-                        onToggle={toggle}
-                        onZoom={setZoom}
-                    />
-                )}
+                row={row}
                 beside={(window) => <Bars tree={tree} rows={rows} window={window} from={from} to={to} marks={marks} />}
             />
             {chosen >= 0 && chosen < tree.count && (
@@ -292,9 +295,9 @@ function Bars({
                 ink,
             );
             for (const log of marks.get(span) ?? [])
-                dot(context, x(log.time), top, log.severity >= 17 ? ink["log-bad"]! : ink.log!);
+                dot(context, x(log.time), top, log.severity >= 17 ? ink["o-failed"]! : ink.log!);
             for (const event of tree.more[span]?.events ?? [])
-                dot(context, x(event.time), top, event.name === "exception" ? ink["log-bad"]! : ink.log!);
+                dot(context, x(event.time), top, event.name === "exception" ? ink["o-failed"]! : ink.log!);
         }
     });
     return (

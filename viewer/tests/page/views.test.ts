@@ -68,6 +68,54 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await expect.poll(() => page().url()).toContain("q=outcome:skipped");
     });
 
+    test("has the right rows in sight wherever it is scrolled to, and soon those around", async () => {
+        await page().setViewportSize({ width: 1400, height: 2600 });
+        await go("view=tests&sort=test");
+        const ids = () =>
+            page()
+                .locator(".tests .row .test-name")
+                .evaluateAll((cells) => cells.map((cell) => cell.getAttribute("title")!));
+        await expect.poll(async () => (await ids()).length).toBeGreaterThan(50);
+        const all = await ids();
+        await page().setViewportSize({ width: 1400, height: 480 });
+        const scrolled = (top: number) =>
+            page()
+                .locator(".tests")
+                .evaluate(async (list, top) => {
+                    list.scrollTop = top;
+                    for (let i = 0; i < 2; i++) await new Promise((done) => requestAnimationFrame(done));
+                    const rows = [...list.querySelectorAll(".row")];
+                    const [edge, { bottom }] = [
+                        list.querySelector(".rows-head")!.getBoundingClientRect().bottom,
+                        list.getBoundingClientRect(),
+                    ];
+                    const seen = rows.filter((row) => {
+                        const box = row.getBoundingClientRect();
+                        return box.bottom > edge && box.top < bottom;
+                    });
+                    const told = (row: Element): [number, string] => [
+                        Number(row.getAttribute("aria-rowindex")) - 2,
+                        row.querySelector<HTMLElement>(".test-name")!.title,
+                    ];
+                    return { seen: seen.map(told), ids: rows.map((row) => row.id) };
+                }, top);
+        for (const top of [0, 90, 900, 930, 60, 1200, 300, 1500, 0]) {
+            const { seen, ids: made } = await scrolled(top);
+            const first = seen[0]![0];
+            expect(seen, `at ${top}`).toEqual(all.slice(first, first + seen.length).map((id, i) => [first + i, id]));
+            expect(first * 30).toBeLessThanOrEqual(top + 30);
+            expect(new Set(made).size, `at ${top}`).toBe(made.length);
+            const last = Math.min(all.length, first + seen.length + 4);
+            const around = async () => {
+                const there = await ids();
+                const begin = all.indexOf(there[0]!);
+                return begin <= Math.max(0, first - 4) && all.slice(begin, last).every((id, i) => id === there[i]);
+            };
+            await expect.poll(around, { message: `around ${top}, in the order in which they are read` }).toBe(true);
+        }
+        await page().setViewportSize({ width: 1400, height: 900 });
+    });
+
     test("is one address: another window shows the same", async () => {
         await go("view=tests&q=needs&sort=-test");
         await rows().first().waitFor();
@@ -253,6 +301,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
             await page.locator("#filter").fill("hostile");
             await expect.poll(() => page.locator(".tests .row").count()).toBe(4);
             for (const row of await page.locator(".tests .row").all()) await row.click();
+            expect(await page.locator(".tabs a").allInnerTexts(), "one run has no other").not.toContain("Compare");
             for (const hash of VIEWS.filter((name) => name !== "compare")) {
                 await page.evaluate((h) => void (location.hash = h), `run=${run}&view=${hash}`);
                 await page.locator(".overview, .list, .page").locator("visible=true").first().waitFor();
@@ -275,6 +324,18 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
             const { page } = await open(browser, url(file()), { javaScriptEnabled: false });
             await page.getByText("test_breaks").first().waitFor();
             expect((await page.locator("h1").boundingBox())!.y, "on the first screen").toBeLessThan(100);
+        });
+
+        test.each(["dark", "light"] as const)("is %s without script where the system is", async (colorScheme) => {
+            const { page } = await open(browser, url(file()), { javaScriptEnabled: false, colorScheme });
+            const [paper, ink] = await page.evaluate(() => {
+                const { backgroundColor, color } = getComputedStyle(document.body);
+                return [backgroundColor, color].map((rgb) => Number(/\d+/.exec(rgb)![0]));
+            });
+            expect(colorScheme === "dark" ? [paper! < 50, ink! > 200] : [paper! > 200, ink! < 50]).toEqual([
+                true,
+                true,
+            ]);
         });
 
         test("that is cut off says so instead of waiting", async () => {
