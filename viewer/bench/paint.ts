@@ -68,6 +68,23 @@ export function settled(page: Page, selector: string, text?: string): Promise<nu
     );
 }
 
+/** ms from frame to frame of a page that does nothing, or only scrolls a box with nothing in it: what the machine itself can do. */
+export function frames(page: Page, scrolls: boolean): Promise<number[]> {
+    return page.evaluate(async (scrolls) => {
+        document.body.innerHTML = '<div style="height:620px;overflow:auto"><div style="height:240000px">';
+        const box = document.body.firstElementChild!;
+        const taken: number[] = [];
+        for (let i = 0, last = NaN; i <= 240; i++) {
+            if (scrolls) box.scrollTop = i * 240;
+            await new Promise((done) => requestAnimationFrame(done));
+            const now = performance.now();
+            if (i > 0) taken.push(now - last);
+            last = now;
+        }
+        return taken;
+    }, scrolls);
+}
+
 export interface Opened {
     page: Page;
     first: number;

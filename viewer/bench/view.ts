@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { acted, opened, settled, type Waited } from "./paint";
+import { acted, frames, opened, settled, type Waited } from "./paint";
 import { folder, launch, missing, open, python, remove, report, View } from "../tests/page/real";
 
 // BENCH_TESTS=2000 shows in a minute that everything runs.
@@ -231,6 +231,22 @@ describe.skipIf(missing)("the page", () => {
             `${ms(part(scrolled, 0.5))} / ${ms(part(scrolled, 0.95))}`,
             smooth ? part(scrolled, 0.95) < 17.5 : null,
         );
+    });
+
+    test("frames of the machine itself", async () => {
+        const empty = await (await browser.newContext({ viewport: { width: 1400, height: 900 } })).newPage();
+        for (const [what, scrolls] of [
+            ["does nothing", false],
+            ["only scrolls an empty box", true],
+        ] as const) {
+            const taken = await frames(empty, scrolls);
+            say(
+                `a frame of a page that ${what}, for comparison: median / p95`,
+                "",
+                `${ms(part(taken, 0.5))} / ${ms(part(taken, 0.95))}`,
+            );
+        }
+        await empty.context().close();
     });
 
     test("a report", async () => {

@@ -146,11 +146,11 @@ function flipped(sort: string): string | undefined {
 
 function TestRow({ table, n, longest, props }: { table: TestTable; n: number; longest: number; props: RowProps }) {
     const [file, name, outcome] = [table.file.at(n), table.name[n] ?? "", table.outcome.at(n)];
+    // Most rows have that of the row whose elements they take.
+    const sign = useMemo(() => <Sign outcome={outcome} />, [outcome]);
     return (
         <div {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
-            <span role="gridcell">
-                <Sign outcome={outcome} />
-            </span>
+            <span role="gridcell">{sign}</span>
             <span role="gridcell" class="test-name" title={table.nodeid(n)}>
                 {name && <span class="file">{file}</span>}
                 <span class="name">{name || file}</span>
@@ -169,9 +169,7 @@ function TestRow({ table, n, longest, props }: { table: TestTable; n: number; lo
             <span role="gridcell" class="wide right dim">
                 {duration(table.start.at(n))}
             </span>
-            <span role="gridcell" class="right">
-                <Duration micros={table.duration.at(n)} of={longest} />
-            </span>
+            <Duration role="gridcell" micros={table.duration.at(n)} of={longest} />
         </div>
     );
 }
