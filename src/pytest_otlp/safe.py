@@ -12,7 +12,9 @@ def text_of(value: object) -> str:
         return value
     try:
         return str(value)
-    except Exception:  # noqa: BLE001  a test's __str__ may raise anything
+    except KeyboardInterrupt:
+        raise  # somebody's, who wants the run to end
+    except BaseException:  # noqa: BLE001  a test's __str__ may raise anything: `pytest.fail`, `SystemExit`
         return f"<unprintable {type(value).__name__} object>"
 
 

@@ -17,6 +17,10 @@ SUITE = """
         @property
         def __name__(self): raise ValueError("no name")
 
+    class Forbidden:
+        def __str__(self): pytest.fail("not to be called")
+        __repr__ = __str__
+
     class Unprintable(Exception):
         def __str__(self): raise ValueError("no str")
         __repr__ = __str__
@@ -51,7 +55,7 @@ SUITE = """
         cyclic = []
         cyclic.append(cyclic)
         numbers = [10 ** 30, -(2 ** 63) - 1, float("nan"), float("inf")]
-        for number, value in enumerate([*numbers, Hostile(), cyclic, b"\\xff", "\\ud800", 10 ** 5000]):
+        for number, value in enumerate([*numbers, Hostile(), cyclic, b"\\xff", "\\ud800", 10 ** 5000, Forbidden()]):
             record_property(f"p{number}", value)
         record_property("\\ud800", 1)
         record_property(7, 1)
@@ -124,6 +128,7 @@ def test_what_is_big_is_cut(run: Run) -> None:
         ("test_properties", "property.p5", "[[...]]"),
         ("test_properties", "property.p6", r"b'\xff'"),
         ("test_properties", "property.p7", r"\ud800"),
+        ("test_properties", "property.p9", "<unprintable Forbidden object>"),
         ("test_properties", r"property.\ud800", 1),
         ("test_properties", "property.7", 1),
         ("test_span", "property.s0", str(10**30)),
