@@ -25,6 +25,13 @@ def is_plain(value: object) -> bool:
     return isinstance(value, str | float)
 
 
+def time_of(value: object, otherwise: int) -> int:
+    """A time in ns since the epoch, as OpenTelemetry wants it; `otherwise` where it is none, as one in s."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
+        return int(value)
+    return otherwise
+
+
 def qualified_name(cls: type) -> str:
     """The class as `exception.type` wants it: with its module, but for builtins."""
     name = text_of(getattr(cls, "__qualname__", cls.__name__))
