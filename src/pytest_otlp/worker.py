@@ -100,6 +100,13 @@ class PhaseWatch:
         self.extra = extra._replace(attributes=(*extra.attributes, *attributes), defect=extra.defect or defect)
 
 
+class Watches(dict[str, PhaseWatch]):
+    """By phase. What a plugin makes a report of that is no phase of pytest's has one that nobody reads."""
+
+    def __missing__(self, _when: str) -> PhaseWatch:
+        return PhaseWatch()
+
+
 class TestObserver:
     """Times the phases, keeps the place for the current span, and holds the facts of the test until it is reported."""
 
@@ -113,7 +120,7 @@ class TestObserver:
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
         self._setup, self._call, self._teardown = PhaseWatch(), PhaseWatch(), PhaseWatch()
-        self.watches = {"setup": self._setup, "call": self._call, "teardown": self._teardown}
+        self.watches = Watches(setup=self._setup, call=self._call, teardown=self._teardown)
         self._cases = Cases(redact)
         self.on_start: Callable[[str, int, str], None] | None = None
         """Told of each test before its setup: node id, time, encoded case. Else the case is on its first report."""

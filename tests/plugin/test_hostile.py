@@ -199,6 +199,31 @@ def test_tests_that_change_what_we_stand_on(run_pytest: Runner) -> None:
     assert [span.attributes["pytest.outcome"] for span in run.tests] == ["passed"] * 12
 
 
+def test_a_report_of_no_phase(run_pytest: Runner) -> None:
+    """As plugins make one by the hook, of a test whose process died."""
+    conftest = """
+        import pytest
+
+        def pytest_runtest_protocol(item):
+            if item.name != "test_b":
+                return None
+            call = pytest.CallInfo.from_call(lambda: 1 / 0, "???")
+            report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+            report.outcome, report.longrepr = "failed", "gone"
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            item.ihook.pytest_runtest_logreport(report=report)
+            return True
+
+        def pytest_otel_test_attributes():
+            return {"team.name": "blue"}
+    """
+    suite = "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass"
+    run = run_pytest({"conftest.py": conftest, "test_it.py": suite}, junit=False)
+    assert run.exit_code == 1
+    outcomes = {span.name[-1]: span.attributes["pytest.outcome"] for span in run.tests}
+    assert outcomes == {"a": "passed", "b": "crashed", "c": "passed"}
+
+
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
 def test_a_report_whose_duration_is_no_number(run_pytest: Runner, args: list[str]) -> None:
     if args:
