@@ -10,9 +10,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_otlp.journal import LAST_WORD
+
+if TYPE_CHECKING:
+    from pytest_otlp.endpoints import Endpoint
 
 _GRACE = 1.0
 """s beyond the exit timeout that the exporter has for its last words."""
@@ -97,7 +100,8 @@ class ExporterProcess:
         if self._process is None or self._problem:
             raise ExporterError(self._problem)
         try:
-            _tell(self._process, LAST_WORD)
+            with suppress(BrokenPipeError):  # it has ended, and may have said why
+                _tell(self._process, LAST_WORD)
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):
@@ -116,6 +120,10 @@ class ExporterProcess:
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
+
+
+def exporter_for(endpoint: Endpoint) -> ExporterProcess:
+    return ExporterProcess(echo=endpoint.kind == "console")
 
 
 def _own_descriptor() -> list[int]:

@@ -89,11 +89,11 @@ def _record(config: pytest.Config, source: options.Source) -> None:
         config.stash[_OFF] = "otlp: off, because OTEL_SDK_DISABLED=true; --otel on the command line overrides it"
         return
     from pytest_otlp import resolve  # noqa: PLC0415  nothing of it is imported when the plugin is off
-    from pytest_otlp.launch import ExporterProcess  # noqa: PLC0415  see above
+    from pytest_otlp.launch import exporter_for  # noqa: PLC0415  see above
 
     wanted = resolve.resolve(config, os.environ)
     # The exporter gets ready while the rest is imported; without tests there may be nothing to export.
-    exporter = None if _given(config, _TESTS_NOTHING) else ExporterProcess(echo=wanted.endpoint.kind == "console")
+    exporter = None if _given(config, _TESTS_NOTHING) else exporter_for(wanted.endpoint)
 
     from pytest_otlp import session  # noqa: PLC0415  see above
 
