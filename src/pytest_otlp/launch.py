@@ -144,6 +144,8 @@ def _started(watched: Sequence[int], *, echo: bool) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=1 if echo else subprocess.DEVNULL,
         start_new_session=True,
+        # Windows has no sessions, and Ctrl-C reaches all in a console but other groups.
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         cwd=script.parent,
         pass_fds=watched,
     )

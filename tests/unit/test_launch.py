@@ -178,6 +178,20 @@ def test_that_cannot_be_started(journal: Journal, monkeypatch: pytest.MonkeyPatc
         exporter.finish(20)
 
 
+def test_ctrl_c_does_not_reach_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it would end with pytest, and tell nothing of how the run was interrupted."""
+    asked: dict[str, Any] = {}
+
+    def popen(_command: object, **more: Any) -> None:
+        asked.update(more)
+        raise OSError("not here")
+
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    ExporterProcess(echo=False)
+    assert asked["creationflags"] == 0x200
+
+
 @on_posix
 @pytest.mark.parametrize("program", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\nread line\necho 'no JSON'\n"])
 def test_that_is_no_exporter(
