@@ -387,8 +387,13 @@ def _without_secrets(span: SpanFacts | None, redact: Sequence[str]) -> SpanFacts
 
 
 def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tuple[str, Any], ...]:
-    """What `record_property` was given; values of other types become text."""
-    pairs = [(text_of(name), value) for name, value in report.user_properties]
+    """What `record_property` was given; values of other types become text.
+
+    Others write into that list too: what is no pair has no name to be told by.
+    """
+    given: list[Any] = [*report.user_properties]
+    found = (pair for pair in given if isinstance(pair, tuple | list) and len(pair) == 2)
+    pairs = [(text_of(name), value) for name, value in found]
     return tuple((name, REDACTED if is_secret(name, redact) else _property(value)) for name, value in pairs)
 
 

@@ -73,6 +73,10 @@ SUITE = """
         for number in range(10_000):
             record_property(f"n{number}", number)
 
+    def test_no_pair(request, record_property):
+        request.node.user_properties += ["abc", 7, ("alone",)]
+        record_property("pair", 1)
+
     @pytest.mark.skip(reason="half \\ud800 pair")
     def test_reason(): pass
 
@@ -129,6 +133,7 @@ def test_what_is_big_is_cut(run: Run) -> None:
         ("test_properties", "property.p6", r"b'\xff'"),
         ("test_properties", "property.p7", r"\ud800"),
         ("test_properties", "property.p9", "<unprintable Forbidden object>"),
+        ("test_no_pair", "property.pair", 1),
         ("test_properties", r"property.\ud800", 1),
         ("test_properties", "property.7", 1),
         ("test_span", "property.s0", str(10**30)),
