@@ -17,7 +17,7 @@ from pytest_otlp import events
 from pytest_otlp.context import TEXT_LIMIT, plain
 from pytest_otlp.events import AppSpan, LinkFact, SpanEventFact
 from pytest_otlp.redact import without_secrets
-from pytest_otlp.safe import text_of
+from pytest_otlp.safe import text_of, time_of
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -38,7 +38,7 @@ class Journaled(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  the SDK's signature
         now = self._now()
-        if span.start_time is not None and span.context is not None and abs(now - span.start_time) > FAKED:
+        if span.context is not None and abs(now - time_of(span.start_time, 0)) > FAKED:
             self._starts[span.context.span_id] = now
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -52,8 +52,10 @@ class Journaled(SpanProcessor):
             return
 
     def _fact_of(self, span: ReadableSpan, context: SpanContext, start: int | None) -> AppSpan:
-        own_start, own_end = span.start_time or 0, span.end_time or 0
+        now = self._now()
+        own_start, own_end = time_of(span.start_time, now), time_of(span.end_time, now)
         offset = 0 if start is None else start - own_start
+        own_now = now - offset
         return AppSpan(
             trace_id=f"{context.trace_id:032x}",
             span_id=f"{context.span_id:016x}",
@@ -62,12 +64,12 @@ class Journaled(SpanProcessor):
             name=text_of(span.name),
             kind=span.kind.value + 1,
             start=own_start + offset,
-            end=own_end if start is None else self._now(),
+            end=own_end if start is None else now,
             attributes={**self._plain(span.attributes), **_scope_of(span)},
             error=text_of(span.status.description or "") if span.status.status_code is StatusCode.ERROR else None,
             ok=span.status.status_code is StatusCode.OK,
             events=tuple(
-                SpanEventFact(event.name, event.timestamp + offset, self._plain(event.attributes))
+                SpanEventFact(event.name, time_of(event.timestamp, own_now) + offset, self._plain(event.attributes))
                 for event in span.events
             ),
             links=tuple(

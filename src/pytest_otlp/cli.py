@@ -150,7 +150,7 @@ def _list(journals: Sequence[Path]) -> int:
     for path in journals:
         _say(describe(path))
     if not journals:
-        _say("nothing is kept")
+        _say(f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal")
     return OK
 
 
@@ -158,7 +158,7 @@ def _replay(journals: Sequence[Path], endpoint: Endpoint, timeout: float) -> int
     from pytest_otlp.exporter.replay import replay  # noqa: PLC0415  the parser answers without it
 
     if not journals:
-        _say("nothing is kept")
+        _say(f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal")
     for problem in headers.problems(os.environ):
         _warn(problem)
     done = [replay(path, endpoint, timeout, _say) for path in journals]

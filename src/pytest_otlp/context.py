@@ -17,7 +17,7 @@ from opentelemetry.util import types
 
 from pytest_otlp import ids
 from pytest_otlp.events import SpanEventFact, SpanFacts
-from pytest_otlp.safe import cut_middle, exception_message, is_plain, qualified_name, text_of
+from pytest_otlp.safe import cut_middle, exception_message, is_plain, qualified_name, text_of, time_of
 
 if TYPE_CHECKING:
     from pytest_otlp.worker import Place
@@ -100,7 +100,7 @@ class CurrentSpan(trace.Span):
             return
         self.said = True
         facts = {text_of(key): plain(value) for key, value in (attributes or {}).items()}
-        self._events.append(SpanEventFact(text_of(name), timestamp or self._now(), facts))
+        self._events.append(SpanEventFact(text_of(name), time_of(timestamp, self._now()), facts))
 
     def add_link(self, context: SpanContext, attributes: types.Attributes = None) -> None:
         """Left out: a link inside one trace makes viewers loop, and others have no place in the contract."""

@@ -44,6 +44,7 @@ class FixtureObserver:
         try:
             result = yield
         except BaseException as error:
+            __tracebackhide__ = True  # where another plugin's hook raised it, pytest shows the frames from here on
             self._found.append(self._fixture(fixturedef, start, self._now(), _param_of(request), _failure(error)))
             raise
         if (end := self._now()) - start >= self._shortest:
@@ -107,8 +108,8 @@ def _finalizers_of(fixturedef: pytest.FixtureDef[Any]) -> Sized:
 
 
 def _failure(error: BaseException) -> Failure | None:
-    """A skip is no failure."""
-    if isinstance(error, pytest.skip.Exception):
+    """A skip is no failure, nor is one that was expected."""
+    if isinstance(error, pytest.skip.Exception | pytest.xfail.Exception):
         return None
     return failure_within(error)
 

@@ -7,15 +7,20 @@ import os
 import site
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_otlp.journal import LAST_WORD
 
+if TYPE_CHECKING:
+    from pytest_otlp.endpoints import Endpoint
+
 _GRACE = 1.0
 """s beyond the exit timeout that the exporter has for its last words."""
+_LEAVING = 1.0
+"""s that the exporter has to be no child of ours any more; it takes some ms."""
 
 
 class Counts(NamedTuple):
@@ -43,7 +48,8 @@ class ExporterError(Exception):
 
 
 class ExporterProcess:
-    """One exporter, isolated from the tested project and out of reach of the terminal's signals.
+    """One exporter, isolated from the tested project, out of reach of the terminal's signals, and where the system can
+    tell it of our end, no child of this process: tests wait for their children, count them and kill them.
 
     It takes longer to get ready than a short run lasts, so it is started first, and told later what to do.
     """
@@ -55,10 +61,15 @@ class ExporterProcess:
         """
         self._process: subprocess.Popen[bytes] | None = None
         self._problem = ""
+        watched = _own_descriptor()
+        self._leaves = bool(watched)
         try:
-            self._process = _started(echo=echo)
+            self._process = _started(watched, echo=echo)
         except OSError as error:
             self._fail(error)
+        finally:
+            for descriptor in watched:
+                os.close(descriptor)
 
     def _fail(self, error: OSError) -> None:
         self._problem = f"the exporter could not be started ({error.strerror or error})"
@@ -67,11 +78,18 @@ class ExporterProcess:
         """Tells it what to do, through its standard input: nothing of the settings shows in a process list."""
         if self._process is None:
             return
+        self._let_go()
         try:
             _tell(self._process, json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
         except OSError as error:
             self._fail(error)
             self.abandon()
+
+    def _let_go(self) -> None:
+        """Waits for the process that we started where another one goes on, so that tests do not find it."""
+        if self._process is not None and self._leaves:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LEAVING)
 
     def finish(self, timeout: float) -> Result:
         """Lets it end, and waits for at most `timeout` seconds and a little.
@@ -82,7 +100,8 @@ class ExporterProcess:
         if self._process is None or self._problem:
             raise ExporterError(self._problem)
         try:
-            _tell(self._process, LAST_WORD)
+            with suppress(BrokenPipeError):  # it has ended, and may have said why
+                _tell(self._process, LAST_WORD)
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):
@@ -94,6 +113,7 @@ class ExporterProcess:
         """A process that still runs goes on alone, and nobody warns of it or of its pipes."""
         if self._process is None:
             return
+        self._let_go()
         if self._process.poll() is None:
             self._process.returncode = 0
         for pipe in (self._process.stdin, self._process.stdout):
@@ -102,17 +122,32 @@ class ExporterProcess:
                     pipe.close()
 
 
-def _started(*, echo: bool) -> subprocess.Popen[bytes]:
+def exporter_for(endpoint: Endpoint) -> ExporterProcess:
+    return ExporterProcess(echo=endpoint.kind == "console")
+
+
+def _own_descriptor() -> list[int]:
+    """One of this process, by which another can see it end (`pidfd_open`); empty where the system has none."""
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):  # a Python built for older systems has none
+        with suppress(OSError):  # Linux before 5.3, or a sandbox
+            return [os.pidfd_open(os.getpid())]
+    return []
+
+
+def _started(watched: Sequence[int], *, echo: bool) -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise OSError("this Python does not know its own interpreter")
     script = Path(__file__).parent / "exporter" / "__main__.py"
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(script)],
+        [sys.executable, "-I", "-S", str(script), *map(str, watched)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=1 if echo else subprocess.DEVNULL,
         start_new_session=True,
+        # Windows has no sessions, and Ctrl-C reaches all in a console but other groups.
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         cwd=script.parent,
+        pass_fds=watched,
     )
 
 

@@ -50,11 +50,18 @@ def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
         pytest.UsageError: both are installed and neither is switched off.
     """
     blocked = any(pluginmanager.is_blocked(name) for name in ("otel", "pytest_otel"))
-    if not blocked and "PYTEST_DISABLE_PLUGIN_AUTOLOAD" not in os.environ and importlib.util.find_spec("pytest_otel"):
+    if not blocked and _loads_what_is_installed(pluginmanager) and importlib.util.find_spec("pytest_otel"):
         raise pytest.UsageError(
             "pytest-otlp and pytest-otel both own the option --otel-endpoint: "
             "uninstall one of them, or switch one off with -p no:otlp or -p no:otel"
         )
+
+
+def _loads_what_is_installed(pluginmanager: pytest.PytestPluginManager) -> bool:
+    """Unless a variable says otherwise, or from pytest 8.4 on an option, which is read before any plugin's."""
+    given = getattr(pluginmanager.getplugin("pytestconfig"), "known_args_namespace", None)
+    by_variable = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    return not (by_variable or getattr(given, "disable_plugin_autoload", False))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -89,11 +96,11 @@ def _record(config: pytest.Config, source: options.Source) -> None:
         config.stash[_OFF] = "otlp: off, because OTEL_SDK_DISABLED=true; --otel on the command line overrides it"
         return
     from pytest_otlp import resolve  # noqa: PLC0415  nothing of it is imported when the plugin is off
-    from pytest_otlp.launch import ExporterProcess  # noqa: PLC0415  see above
+    from pytest_otlp.launch import exporter_for  # noqa: PLC0415  see above
 
     wanted = resolve.resolve(config, os.environ)
     # The exporter gets ready while the rest is imported; without tests there may be nothing to export.
-    exporter = None if _given(config, _TESTS_NOTHING) else ExporterProcess(echo=wanted.endpoint.kind == "console")
+    exporter = None if _given(config, _TESTS_NOTHING) else exporter_for(wanted.endpoint)
 
     from pytest_otlp import session  # noqa: PLC0415  see above
 

@@ -25,6 +25,7 @@ from pytest_otlp.events import (
 )
 from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
+    AGAIN,
     FACTS,
     LONG_PHASE,
     Facts,
@@ -155,6 +156,8 @@ class Recorder:
         if attempt is None:
             self.start(nodeid, time, case)
         else:
+            if attempt.rerun:
+                self._end(attempt, "")
             self._journal.append(events.encode_started(attempt.key, attempt.nodeid, time))
 
     def start_elsewhere(self, nodeid: str, worker: str) -> None:
@@ -299,8 +302,9 @@ class Recorder:
             return
         facts = self._facts_of(report)
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
-        if when == "setup" and attempt.rerun:
-            # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt.
+        if when != "teardown" and attempt.rerun:
+            # Up to 16.1 pytest-rerunfailures does not report the teardown of such an attempt; nor does pytest-retry
+            # (1.7), and of the attempts that follow it reports only the last one, from its call on.
             self._end(attempt, worker)
         self._learn(attempt, facts)
         if hasattr(report, "context"):
@@ -348,7 +352,7 @@ class Recorder:
             attempt.rows += map(events.encode_phase, facts.extra.withheld)
             attempt.rerun = attempt.awaited = any(phase.outcome == "rerun" for phase in facts.extra.withheld)
             attempt.passed = attempt.passed and not attempt.rerun
-        if category == "rerun":
+        if category in AGAIN:
             attempt.rerun = attempt.awaited = last = True
         self._add_row(attempt, report, category, facts, last=last)
 

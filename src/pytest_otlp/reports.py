@@ -32,6 +32,8 @@ OUTPUT_LIMIT = 8 * 1024
 TEXT_LIMIT = 8 * 1024
 """Of other texts of people's: docstrings, reasons, properties."""
 VALUE_LIMIT = 256
+AGAIN = ("rerun", "retried")
+"""What pytest-rerunfailures, and pytest-retry, make of the outcome of an attempt that another one follows."""
 _TEXT_STREAMS = ("stdout", "stderr", "log")
 
 
@@ -303,14 +305,15 @@ def phase_of(
     """One finished phase with all that is known of it."""
     start, end = times
     duration: object = report.duration
+    outcome = "rerun" if report.outcome in AGAIN else report.outcome
     return Phase(
         report.when,
-        report.outcome,
+        outcome,
         category,
         start,
         end,
         duration if isinstance(duration, float) else (end - start) / 1e9,
-        failure=failure_of(report, extra.exception) if report.outcome in ("failed", "rerun") else None,
+        failure=failure_of(report, extra.exception) if outcome in ("failed", "rerun") else None,
         reason=reason_of(report),
         fixtures=extra.fixtures,
         span=_without_secrets(extra.span, redact),
@@ -384,8 +387,13 @@ def _without_secrets(span: SpanFacts | None, redact: Sequence[str]) -> SpanFacts
 
 
 def properties_of(report: pytest.TestReport, redact: Sequence[str]) -> tuple[tuple[str, Any], ...]:
-    """What `record_property` was given; values of other types become text."""
-    pairs = [(text_of(name), value) for name, value in report.user_properties]
+    """What `record_property` was given; values of other types become text.
+
+    Others write into that list too: what is no pair has no name to be told by.
+    """
+    given: list[Any] = [*report.user_properties]
+    found = (pair for pair in given if isinstance(pair, tuple | list) and len(pair) == 2)
+    pairs = [(text_of(name), value) for name, value in found]
     return tuple((name, REDACTED if is_secret(name, redact) else _property(value)) for name, value in pairs)
 
 

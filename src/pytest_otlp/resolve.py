@@ -122,6 +122,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
     no_words: tuple[str, ...] = ()
     # The exporter leaves them out; people look here.
     reader.notices += headers.problems(env)
+    _check_compression(reader)
     if options.sdk_disabled(env):
         reader.notices.append("OTEL_SDK_DISABLED is set; recorded all the same, because the command line asks for it")
     return Options(
@@ -191,7 +192,7 @@ def _exceptions(env: Mapping[str, str]) -> str:
 def _endpoint(reader: Reader, *, view: bool) -> Endpoint:
     if view:
         return _of_the_page(reader)
-    given = reader.get(options.ENDPOINT, values.parse_endpoint, "")
+    given = reader.get(options.ENDPOINT, _parse_endpoint, "")
     if given == "console:":
         return Endpoint("console", {})
     if not given and _on_the_console(reader):
@@ -202,6 +203,16 @@ def _endpoint(reader: Reader, *, view: bool) -> Endpoint:
     if given:
         return endpoints.from_base(given, protocol)
     return endpoints.from_environment(lambda name: _url_from(reader, name), protocol)
+
+
+_OF_ONE_PROCESS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/")
+
+
+def _parse_endpoint(text: str) -> str:
+    """As `values.parse_endpoint`, but for files that are another thing to the exporter than to the user."""
+    if text.removeprefix("file:").startswith(_OF_ONE_PROCESS):
+        raise ValueError("is another one in the process that writes it; name a file, or use console:")
+    return values.parse_endpoint(text)
 
 
 def _on_the_console(reader: Reader) -> bool:
@@ -218,6 +229,14 @@ def _of_the_page(reader: Reader) -> Endpoint:
             f"pytest-otlp: {options.VIEW.flag} and {options.ENDPOINT.flag} name two receivers; leave one out"
         )
     return endpoints.from_base(endpoints.DEFAULT_ENDPOINT, "http/protobuf")
+
+
+def _check_compression(reader: Reader) -> None:
+    """The exporter takes what it does not know for the default; people look here."""
+    for signal in ("", *(f"{signal.upper()}_" for signal in endpoints.SIGNALS)):
+        name = f"OTEL_EXPORTER_OTLP_{signal}COMPRESSION"
+        if text := reader.env.get(name, "").strip():
+            reader.read(Source(text.lower(), name, fatal=False), values.parse_compression, "gzip")
 
 
 def _url_from(reader: Reader, name: str) -> str:

@@ -12,7 +12,9 @@ def text_of(value: object) -> str:
         return value
     try:
         return str(value)
-    except Exception:  # noqa: BLE001  a test's __str__ may raise anything
+    except KeyboardInterrupt:
+        raise  # somebody's, who wants the run to end
+    except BaseException:  # noqa: BLE001  a test's __str__ may raise anything: `pytest.fail`, `SystemExit`
         return f"<unprintable {type(value).__name__} object>"
 
 
@@ -21,6 +23,13 @@ def is_plain(value: object) -> bool:
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     return isinstance(value, str | float)
+
+
+def time_of(value: object, otherwise: int) -> int:
+    """A time in ns since the epoch, as OpenTelemetry wants it; `otherwise` where it is none, as one in s."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63:
+        return int(value)
+    return otherwise
 
 
 def qualified_name(cls: type) -> str:

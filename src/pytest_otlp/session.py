@@ -14,7 +14,7 @@ import pytest
 from pytest_otlp import CurrentRun, _entered, clock, events, journal, startup, terminal
 from pytest_otlp.debugger import DebuggerObserver
 from pytest_otlp.events import SessionStarted
-from pytest_otlp.launch import ExporterError, ExporterProcess
+from pytest_otlp.launch import ExporterError, ExporterProcess, exporter_for
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.resource import host, merge, service
 from pytest_otlp.version import __version__
@@ -162,7 +162,7 @@ class Session:
             if exit_code in _NOTHING_TO_TELL:
                 self._journal.path.unlink(missing_ok=True)
                 return
-            self._exporter = ExporterProcess(echo=self._options.endpoint.kind == "console")
+            self._exporter = exporter_for(self._options.endpoint)
             self._exporter.follow(self._told_to_exporter)
         if line := self._delivered(self._exporter):
             self._say(line)
@@ -180,11 +180,10 @@ class Session:
 
     def _delivered(self, exporter: ExporterProcess) -> str:
         """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""
-        path = _shown_path(self._journal.path)
         try:
             result = exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
         except ExporterError as error:
-            return terminal.no_exporter(str(error), path)
+            return terminal.no_exporter(str(error), self._kept_journal)
         result = result._replace(notices=(*result.notices, *self._own_notices()))
         if result.spans.produced == 0 and not result.problem and not result.notices:
             return ""
@@ -193,7 +192,15 @@ class Session:
             return ""
         endpoint = self._options.endpoint
         target = "" if endpoint.kind == "html" else endpoint.target
-        return terminal.summary(result, target=target, journal=path, link=self._link)
+        return terminal.summary(result, target=target, journal=self._kept_journal, link=self._link)
+
+    @property
+    def _kept_journal(self) -> str:
+        """Empty where a test has removed it."""
+        path = self._journal.path
+        with suppress(OSError):  # where its folder may not be looked into it may be there all the same
+            return _shown_path(path) if path.exists() else ""
+        return _shown_path(path)
 
     def _own_notices(self) -> list[str]:
         found = [] if self._header_shown else list(self._notices)

@@ -25,20 +25,21 @@ def notice(text: str) -> str:
 def summary(result: Result, *, target: str, journal: str, link: str) -> str:
     """How the delivery ended: all delivered, or what became of the rest and what to do about it.
 
-    `target` is empty where nothing is sent, for a report that is all that was asked for; a notice says where it is.
+    `journal` is empty where it is gone. `target` is empty where nothing is sent, for a report that is all that was
+    asked for; a notice says where it is.
     """
     spans = result.spans
-    head = f"otlp: {_counted(result.tests, 'test')}, "
+    head = f"otlp: {counted(result.tests, 'test')}, "
     if not target:
-        text = f"{head}{_counted(spans.produced, 'span')}"
+        text = f"{head}{counted(spans.produced, 'span')}"
     elif spans.delivered == spans.produced:
-        text = f"{head}{_counted(spans.produced, 'span')} delivered to {target}"
+        text = f"{head}{counted(spans.produced, 'span')} delivered to {target}"
     else:
-        text = f"{head}{spans.delivered} of {_counted(spans.produced, 'span')} delivered to {target}{_rest(result)}"
+        text = f"{head}{spans.delivered} of {counted(spans.produced, 'span')} delivered to {target}{_rest(result)}"
     if result.problem:
         text += f" ({result.problem})"
     if spans.kept:
-        text += f"; send them with: pytest-otlp replay {journal}"
+        text += f"; send them with: pytest-otlp replay {journal}" if journal else f"; {_GONE}"
     elif link:
         text += f" - {link}"
     return escaped("; ".join([text, *result.notices]))
@@ -51,10 +52,15 @@ def _rest(result: Result) -> str:
     return "".join(parts)
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """`1 test`, `2 tests`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def no_exporter(problem: str, journal: str) -> str:
-    """The exporter could not be started, or left no word."""
-    return escaped(f"otlp: {problem}; the run is kept: send it with: pytest-otlp replay {journal}")
+    """The exporter could not be started, or left no word. `journal`: see `summary`."""
+    kept = f"the run is kept: send it with: pytest-otlp replay {journal}" if journal else _GONE
+    return escaped(f"otlp: {problem}; {kept}")
+
+
+_GONE = "the journal is gone: it was removed while the run went on"

@@ -39,6 +39,7 @@ parse_protocol = one_of("grpc", "http/protobuf")
 parse_detail = one_of("tests", "phases", "fixtures")
 parse_trace_per = one_of("auto", "run", "file", "test")
 parse_output = one_of("failed", "all", "none")
+parse_compression = one_of("gzip", "none")
 
 
 def parse_words(text: str) -> tuple[str, ...]:
@@ -127,10 +128,13 @@ def parse_url(text: str) -> str:
     Raises:
         ValueError: the scheme is none of ours, the host is missing, or the port is out of range.
     """
-    text = text.strip()
+    return _checked_url(text.strip(), "http://HOST:PORT or https://HOST:PORT")
+
+
+def _checked_url(text: str, forms: str) -> str:
     url = _split(text)
     if url.scheme not in ("http", "https"):
-        raise ValueError("unknown scheme; use http://HOST:PORT, https://HOST:PORT, file:PATH or console:")
+        raise ValueError(f"unknown scheme; use {forms}")
     if not url.hostname:
         raise ValueError("no host; use http://HOST:PORT")
     if url.query or url.fragment:
@@ -163,7 +167,7 @@ def parse_endpoint(text: str) -> str:
     if text.startswith("file:"):
         _check_writable(text.removeprefix("file:"))
         return text
-    return parse_url(text)
+    return _checked_url(text.strip(), "http://HOST:PORT, https://HOST:PORT, file:PATH or console:")
 
 
 def _check_writable(path: str) -> None:

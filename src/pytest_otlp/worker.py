@@ -100,6 +100,13 @@ class PhaseWatch:
         self.extra = extra._replace(attributes=(*extra.attributes, *attributes), defect=extra.defect or defect)
 
 
+class Watches(dict[str, PhaseWatch]):
+    """By phase. What a plugin makes a report of that is no phase of pytest's has one that nobody reads."""
+
+    def __missing__(self, _when: str) -> PhaseWatch:
+        return PhaseWatch()
+
+
 class TestObserver:
     """Times the phases, keeps the place for the current span, and holds the facts of the test until it is reported."""
 
@@ -113,7 +120,7 @@ class TestObserver:
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
         self._setup, self._call, self._teardown = PhaseWatch(), PhaseWatch(), PhaseWatch()
-        self.watches = {"setup": self._setup, "call": self._call, "teardown": self._teardown}
+        self.watches = Watches(setup=self._setup, call=self._call, teardown=self._teardown)
         self._cases = Cases(redact)
         self.on_start: Callable[[str, int, str], None] | None = None
         """Told of each test before its setup: node id, time, encoded case. Else the case is on its first report."""
@@ -153,6 +160,8 @@ class TestObserver:
         if item is self._item:
             place.attempt += 1
             tell = self.on_again
+            # pytest-retry (1.7) lets nobody see what came of it.
+            self._call.end, self._call.extra = 0, None
         else:
             self._item = item
             place.nodeid = item.nodeid
@@ -206,7 +215,8 @@ class TestObserver:
             return None
         case, watch.case = watch.case, ""
         offset = self.offset
-        return Facts(watch.start + offset, watch.end + offset, place.attempt, case, watch.extra)
+        end = watch.end or watch.start + int(report.duration * 1e9)
+        return Facts(watch.start + offset, end + offset, place.attempt, case, watch.extra)
 
     def _safe_extra(self, call: pytest.CallInfo[None]) -> PhaseExtra | None:
         """Exceptions may raise anything when they are asked; the test must not notice."""

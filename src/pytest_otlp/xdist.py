@@ -118,10 +118,13 @@ class WorkerHooks:
         self._phases: list[tuple[int, int]] = []
         """Of that test: start and end by the observer's clock, of which the controller does not know yet."""
         self._durations: list[float] = []
+        self._attached: pytest.TestReport | None = None
+        """The last report that got facts here; others come with facts from a forked child."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if FACTS in report.__dict__:
+        # pytest-retry (1.7) reports the last attempt with the changed report of the first.
+        if FACTS in report.__dict__ and report is not self._attached:
             return
         if report.when == "setup":
             self._plain = self._brief and self._observer.place.attempt == 1
@@ -132,6 +135,7 @@ class WorkerHooks:
             offset = self._observer.offset
             attach(self._observer, report, [(start + offset, end + offset) for start, end in self._phases])
             self._phases.clear()
+            self._attached = report
 
     def _told_later(self, report: pytest.TestReport) -> bool:
         """Whether the times of this phase can ride on the teardown's report. The case rides on the setup's: after that

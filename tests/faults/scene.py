@@ -22,6 +22,7 @@ import pytest
 
 from faults.table import Figures
 from support import traces
+from support.exporters import exporter_at
 from support.otlp_server import OtlpServer, Request
 from support.received import ReceivedSpan
 from support.runs import PytestProcess, Run, Runner, journals_in
@@ -189,10 +190,8 @@ def _note(ended: Ended, added: float | None) -> None:
 
 
 def exporter_of(live: Live) -> int:
-    """The process id of the run's exporter, which is a child of pytest."""
-    children = Path(f"/proc/{live.pid}/task/{live.pid}/children").read_text().split()
-    (found,) = [int(pid) for pid in children if b"exporter/__main__.py" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    return found
+    """The process id of the run's exporter."""
+    return exporter_at(live.folder)
 
 
 def _check_lines(ended: Ended) -> None:

@@ -10,7 +10,17 @@ from pathlib import Path
 import grpc
 import pytest
 
-from faults.scene import Ended, Live, Protocol, Scene, check_delivered, delivered_later, replay, span_requests
+from faults.scene import (
+    Ended,
+    Live,
+    Protocol,
+    Scene,
+    check_delivered,
+    delivered_later,
+    exporter_of,
+    replay,
+    span_requests,
+)
 from support.otlp_server import OtlpServer, Reply, always, grpc_error, in_order, partial_success
 from support.runs import Run
 
@@ -46,7 +56,7 @@ def test_36_headers_are_shown_nowhere(scene: Scene, protocol: Protocol) -> None:
     ):
         server.wait_for(span_requests, 30)
         in_use = files_of(live)
-        lines = [line for pid in processes(live) for line in command_lines([pid])]
+        lines = [line for pid in (*processes(live), exporter_of(live)) for line in command_lines([pid])]
         (live.folder / "go").touch()
         ended = live.ended(not_held(scene, "--showlocals", "--tb=long"))
     assert server.requests[0].headers["authorization"] == f"Bearer {SECRET}"

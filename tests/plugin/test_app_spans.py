@@ -6,7 +6,7 @@ import pytest
 
 from support.received import ReceivedSpan
 from support.runs import Run, Runner
-from support.traces import ERROR
+from support.traces import ERROR, TOLERANCE
 
 ON = "otel_app_spans = on"
 SUITE = """
@@ -154,6 +154,25 @@ def test_a_clock_that_a_test_replaces(run_pytest: Runner) -> None:
     run = run_pytest(suite, ini=ON)
     call = run.phase("test_a", "call")
     assert call.start <= span(run, "order").start <= span(run, "order").end <= call.end
+
+
+def test_times_that_are_none(run_pytest: Runner) -> None:
+    """Of an application that gives seconds, or worse: the SDK takes them as they are."""
+    suite = """
+        import time
+        from opentelemetry import trace
+
+        def test_a():
+            span = trace.get_tracer("shop").start_span("order", start_time=time.time())
+            span.add_event("packed", timestamp=time.time())
+            span.end(end_time=time.time())
+            trace.get_tracer("shop").start_span("text", start_time="now").end(end_time="later")
+    """
+    run = run_pytest(suite, ini=ON)
+    call = run.phase("test_a", "call")
+    assert run.summary == {"passed": 1}
+    for name in ("order", "text"):
+        assert call.start <= span(run, name).start <= span(run, name).end <= call.end + TOLERANCE
 
 
 def test_a_bad_value(run_pytest: Runner) -> None:

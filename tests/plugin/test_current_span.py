@@ -108,6 +108,21 @@ pytest success
     )
 
 
+def test_an_event_at_a_time_that_is_none(run_pytest: Runner) -> None:
+    """In s, before the epoch, after its end, or no number: it stands where it was added."""
+    suite = """
+        import time
+        import pytest
+
+        @pytest.mark.parametrize("given", [time.time(), -1, 2 ** 70, "now", True])
+        def test_said(otel_span, given):
+            otel_span.add_event("said", timestamp=given)
+    """
+    run = run_pytest(suite)
+    assert run.summary == {"passed": 5}
+    assert [event.name for span in run.spans for event in span.events] == ["said"] * 5
+
+
 IDS = """
     import json
     import pytest

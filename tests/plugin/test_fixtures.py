@@ -143,6 +143,31 @@ pytest failure !1 failed
     )
 
 
+def test_an_expected_failure_is_none(run_pytest: Runner) -> None:
+    suite = """
+        import pytest
+
+        @pytest.fixture
+        def unknown(): pytest.xfail("not yet")
+
+        @pytest.fixture
+        def leaking():
+            yield
+            pytest.xfail("not yet")
+
+        def test_setup(unknown): pass
+        def test_teardown(leaking): pass
+    """
+    run = run_pytest(suite, "--otel-detail=fixtures")
+    assert run.summary == {"xfailed": 2, "passed": 1}
+    fixtures = [span for span in run.spans if span.name.startswith("fixture")]
+    assert [(span.name, span.status, "error.type" in span.attributes) for span in fixtures] == [
+        ("fixture unknown (function)", 0, False),
+        ("fixture leaking (function)", 0, False),
+        ("fixture leaking (function) teardown", 0, False),
+    ]
+
+
 def test_failing_fixtures(run_pytest: Runner) -> None:
     suite = """
         import pytest

@@ -17,6 +17,10 @@ SUITE = """
         @property
         def __name__(self): raise ValueError("no name")
 
+    class Forbidden:
+        def __str__(self): pytest.fail("not to be called")
+        __repr__ = __str__
+
     class Unprintable(Exception):
         def __str__(self): raise ValueError("no str")
         __repr__ = __str__
@@ -51,7 +55,7 @@ SUITE = """
         cyclic = []
         cyclic.append(cyclic)
         numbers = [10 ** 30, -(2 ** 63) - 1, float("nan"), float("inf")]
-        for number, value in enumerate([*numbers, Hostile(), cyclic, b"\\xff", "\\ud800", 10 ** 5000]):
+        for number, value in enumerate([*numbers, Hostile(), cyclic, b"\\xff", "\\ud800", 10 ** 5000, Forbidden()]):
             record_property(f"p{number}", value)
         record_property("\\ud800", 1)
         record_property(7, 1)
@@ -68,6 +72,10 @@ SUITE = """
     def test_many(record_property):
         for number in range(10_000):
             record_property(f"n{number}", number)
+
+    def test_no_pair(request, record_property):
+        request.node.user_properties += ["abc", 7, ("alone",)]
+        record_property("pair", 1)
 
     @pytest.mark.skip(reason="half \\ud800 pair")
     def test_reason(): pass
@@ -124,6 +132,8 @@ def test_what_is_big_is_cut(run: Run) -> None:
         ("test_properties", "property.p5", "[[...]]"),
         ("test_properties", "property.p6", r"b'\xff'"),
         ("test_properties", "property.p7", r"\ud800"),
+        ("test_properties", "property.p9", "<unprintable Forbidden object>"),
+        ("test_no_pair", "property.pair", 1),
         ("test_properties", r"property.\ud800", 1),
         ("test_properties", "property.7", 1),
         ("test_span", "property.s0", str(10**30)),
@@ -192,6 +202,31 @@ def test_tests_that_change_what_we_stand_on(run_pytest: Runner) -> None:
     """
     run = run_pytest(suite)
     assert [span.attributes["pytest.outcome"] for span in run.tests] == ["passed"] * 12
+
+
+def test_a_report_of_no_phase(run_pytest: Runner) -> None:
+    """As plugins make one by the hook, of a test whose process died."""
+    conftest = """
+        import pytest
+
+        def pytest_runtest_protocol(item):
+            if item.name != "test_b":
+                return None
+            call = pytest.CallInfo.from_call(lambda: 1 / 0, "???")
+            report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+            report.outcome, report.longrepr = "failed", "gone"
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            item.ihook.pytest_runtest_logreport(report=report)
+            return True
+
+        def pytest_otel_test_attributes():
+            return {"team.name": "blue"}
+    """
+    suite = "def test_a(): pass\ndef test_b(): pass\ndef test_c(): pass"
+    run = run_pytest({"conftest.py": conftest, "test_it.py": suite}, junit=False)
+    assert run.exit_code == 1
+    outcomes = {span.name[-1]: span.attributes["pytest.outcome"] for span in run.tests}
+    assert outcomes == {"a": "passed", "b": "crashed", "c": "passed"}
 
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])

@@ -249,3 +249,14 @@ def test_one_of_the_owners_is_switched_off(run_pytest: Runner, tmp_path: Path, a
     run = run_pytest(SUITE, *arg.split(), option=spans, env={"PYTHONPATH": python_path(other)})
     assert run.exit_code == 0, run.stderr
     assert bool(run.spans) == spans
+
+
+@pytest.mark.skipif(pytest.version_tuple < (8, 4), reason="--disable-plugin-autoload came with pytest 8.4")
+def test_the_other_owner_is_not_loaded(run_pytest: Runner, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pytest_otel.py").write_text("")
+    args = ("--disable-plugin-autoload", "-p", "otlp")
+    run = run_pytest(SUITE, *args, env={"PYTHONPATH": python_path(other)})
+    assert run.exit_code == 0, run.stderr
+    assert run.spans

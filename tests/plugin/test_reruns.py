@@ -88,6 +88,72 @@ UP_TO_A_RERUN = {
 }
 
 
+AS_PYTEST_RETRY = """
+    import pytest
+
+    def run(item, when, **more):
+        hook = getattr(item.ihook, f"pytest_runtest_{when}")
+        return pytest.CallInfo.from_call(lambda: hook(item=item, **more), when=when)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(item, call):
+        report = yield
+        if call.when != "call" or not report.failed:
+            return report
+        run(item, "teardown", nextitem=item.parent)
+        report.outcome = "retried"
+        item.ihook.pytest_runtest_logreport(report=report)
+        for attempt in 2, 3:
+            item._initrequest()
+            run(item, "setup")
+            again = pytest.TestReport.from_item_and_call(item, run(item, "call"))
+            if again.passed or attempt == 3:
+                break
+            run(item, "teardown", nextitem=item.parent)
+        report.outcome, report.longrepr, report.duration = again.outcome, again.longrepr, again.duration
+        return report
+
+    def pytest_report_teststatus(report):
+        if report.outcome == "retried":
+            return "retried", "R", "RETRY"
+"""
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_attempts_as_pytest_retry_reports_them(run_pytest: Runner, args: list[str]) -> None:
+    """It tells (1.7) of the first one without a teardown, and of the last one, from its call on, in the same report."""
+    if args:
+        pytest.importorskip("xdist")
+    suite = """
+        calls = []
+
+        def test_flaky():
+            calls.append(1)
+            assert len(calls) > 2
+
+        def test_never():
+            calls.append(1)
+            if len(calls) == 6: raise LookupError("at last")
+            assert 0
+
+        def test_at_once(): pass
+    """
+    run = run_pytest({"conftest.py": AS_PYTEST_RETRY, "test_it.py": suite}, *args)
+    assert (
+        run.tree("pytest.attempt", "pytest.flaky")
+        == """
+pytest failure !1 failed
+  collection
+  test_it.py::test_flaky rerun !assert 1 > 2 pytest.attempt=1 (setup, call retried ! *AssertionError)
+  test_it.py::test_flaky passed pytest.attempt=3 pytest.flaky=True (call, teardown)
+  test_it.py::test_never rerun !assert 0 pytest.attempt=1 (setup, call retried ! *AssertionError)
+  test_it.py::test_never failed !LookupError: at last pytest.attempt=3 (call failed ! *exception, teardown)
+  test_it.py::test_at_once passed pytest.attempt=1 (setup, call, teardown)
+"""
+    )
+    assert run.root.attributes["pytest.tests.retried"] == 2
+
+
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
 def test_an_attempt_whose_teardown_is_not_reported(run_pytest: Runner, args: list[str]) -> None:
     """As pytest-rerunfailures has it up to 16.1: the next report is the setup of the next attempt."""

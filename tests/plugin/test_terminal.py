@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -108,3 +109,14 @@ def test_xdist_prints_the_same(run_pytest: Runner) -> None:
     run, bare = run_pytest(OUTCOMES, *args), run_pytest.without(OUTCOMES, *args)
     assert run.exit_code == bare.exit_code
     assert run.their_lines == bare.their_lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is open cannot be removed there")
+def test_a_journal_that_a_test_removes(run_pytest: Runner) -> None:
+    """With it went what could be sent again; nothing else may be said."""
+    suite = "import shutil\ndef test_a(): shutil.rmtree('.pytest_cache/d')\ndef test_b(): pass"
+    run = run_pytest.without(suite, "--otel-endpoint=http://127.0.0.1:9")
+    assert run.summary == {"passed": 2}
+    assert run.our_lines[-1].endswith("; the journal is gone: it was removed while the run went on")
+    assert "left no word" not in run.stdout
+    assert "replay" not in run.stdout

@@ -293,22 +293,29 @@ def test_stopped_by_the_first_failure(run_pytest: Runner) -> None:
 
 
 def test_ctrl_c(run_pytest: Runner) -> None:
-    suite = """
-        import os, pathlib, signal, time
+    """Once the controller knows of the setup: what a worker reports in the same moment may come too late."""
+    suite = {
+        "conftest.py": """
+            import os, pathlib
 
-        def test_a(): pass
+            def pytest_runtest_logreport(report):
+                if report.nodeid.endswith("test_b") and "PYTEST_XDIST_WORKER" not in os.environ:
+                    pathlib.Path("known").touch()
+        """,
+        "test_it.py": """
+            import os, pathlib, signal, time
 
-        def test_b():
-            deadline = time.monotonic() + 30
-            while not pathlib.Path("release").exists() and time.monotonic() < deadline:
-                time.sleep(0.01)
-            os.killpg(0, signal.SIGINT)
-            time.sleep(30)
-    """
-    with run_pytest.live(suite, "-n1") as live:
-        live.server.wait_for(lambda server: any(span.name == "test_it.py::test_a" for span in server.spans()), 30)
-        (live.folder / "release").touch()
-        run = live.finish()
+            def test_a(): pass
+
+            def test_b():
+                deadline = time.monotonic() + 30
+                while not pathlib.Path("known").exists() and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                os.killpg(0, signal.SIGINT)
+                time.sleep(30)
+        """,
+    }
+    run = run_pytest(suite, "-n1")
     assert run.exit_code == 2
     assert (
         run.tree()

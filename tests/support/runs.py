@@ -34,7 +34,7 @@ from support.received import ReceivedEvent, ReceivedLog, ReceivedMetric, Receive
 
 TIMEOUT = 60.0
 """s that one inner run may take; a bound for what hangs."""
-_WORDS = "passed|failed|errors?|skipped|xfailed|xpassed|rerun|deselected|warnings?|subtests passed"
+_WORDS = "passed|failed|errors?|skipped|xfailed|xpassed|rerun|retried|deselected|warnings?|subtests passed"
 _SUMMARY = re.compile(rf"^=*\s*((?:\d+ (?:{_WORDS})(?:, )?)+|no tests ran) in [\d.]+s", re.MULTILINE)
 _DELIVERED = re.compile(r"^otlp: (\d+) tests?, (\d+) spans? delivered to ", re.MULTILINE)
 _CATEGORIES = ("passed", "failed", "error", "skipped", "xfailed", "xpassed", "rerun")
@@ -147,6 +147,7 @@ class Run:
     def _check_counts(self) -> None:
         attributes = self.root.attributes
         on_root = Counter({word: attributes[f"pytest.tests.{word}"] for word in _CATEGORIES})
+        on_root["retried"] = attributes.get("pytest.tests.retried", 0)
         told = traces.counted(self.spans)
         if "Flaky Test Report" in self.stdout:
             # The plugin flaky reports the last round of a test only.
@@ -154,7 +155,7 @@ class Run:
             told += Counter(passed=on_root["passed"])
         assert told == +on_root
         if self.summary is not None:
-            assert Counter({word: self.summary[word] for word in _CATEGORIES}) == on_root
+            assert Counter({word: self.summary[word] for word in (*_CATEGORIES, "retried")}) == on_root
             # xdist's controller knows of no deselected tests; its workers do.
             assert self.summary["deselected"] in (attributes["pytest.tests.deselected"], 0)
             assert self.summary["warning"] == attributes["pytest.warnings"]

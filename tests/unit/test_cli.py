@@ -71,7 +71,8 @@ def test_everything_that_is_kept(project: Path, server: OtlpServer, capsys: pyte
 def test_nothing_is_kept(server: OtlpServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(server) == 0
     assert replay(server, "--list") == 0
-    assert capsys.readouterr().out == "nothing is kept\nnothing is kept\n"
+    line = f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal\n"
+    assert capsys.readouterr().out == line + line
     assert server.requests == []
 
 
@@ -88,7 +89,7 @@ def test_only_what_is_not_settled(project: Path, server: OtlpServer, capsys: pyt
     progress.settle(0, 4)
     progress.close()
     assert replay(server) == 0
-    assert capsys.readouterr().out == f"{path}: 1 spans delivered to 127.0.0.1:{server.port}\n"
+    assert capsys.readouterr().out == f"{path}: 1 span delivered to 127.0.0.1:{server.port}\n"
     (root,) = server.spans()
     assert root.attributes["test.suite.run.status"] == "success"
     assert root.resource["service.name"] == "as it was"

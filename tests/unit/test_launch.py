@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,9 @@ from pytest_otlp import events
 from pytest_otlp.events import SessionFinished
 from pytest_otlp.journal import Journal
 from pytest_otlp.launch import Counts, ExporterError, ExporterProcess, Result
+from pytest_otlp.presence import process_lives
+from support.deadline import wait_until
+from support.exporters import exporter_at
 from support.model import a_session, a_test
 from support.otlp_server import SILENT, OtlpServer, Reply, always, only
 
@@ -83,6 +87,11 @@ def process_of(exporter: ExporterProcess) -> subprocess.Popen[bytes]:
     return exporter._process
 
 
+def pid_of(exporter: ExporterProcess, journal: Journal) -> int:
+    """Of the process that does the work."""
+    return exporter_at(journal.path.parent) if sys.platform == "linux" else process_of(exporter).pid
+
+
 def left_in(journal: Journal) -> list[str]:
     return sorted(path.name for path in journal.path.parent.iterdir())
 
@@ -144,7 +153,7 @@ def test_killed(journal: Journal, server: OtlpServer) -> None:
     exporter = following(settings(journal, server))
     begin(journal)
     server.wait_for(lambda s: s.spans(), HANGS)
-    process_of(exporter).kill()
+    os.kill(pid_of(exporter, journal), signal.SIGKILL)
     end(journal)
     with pytest.raises(ExporterError, match=r"^the exporter left no word$"):
         exporter.finish(20)
@@ -155,9 +164,9 @@ def test_no_word_in_time(journal: Journal, monkeypatch: pytest.MonkeyPatch, serv
     """It is left to itself, without a warning of a process or a pipe that nobody waited for."""
     monkeypatch.setattr("pytest_otlp.launch._GRACE", 0.0)
     exporter = following(settings(journal, server))
+    pid = pid_of(exporter, journal)
     with pytest.raises(ExporterError, match=r"^the exporter left no word$"):
         exporter.finish(0.0)
-    pid = process_of(exporter).pid
     del exporter
     wait_for_end_of(pid)
 
@@ -167,6 +176,20 @@ def test_that_cannot_be_started(journal: Journal, monkeypatch: pytest.MonkeyPatc
     exporter = following(settings(journal, server))
     with pytest.raises(ExporterError, match=r"^the exporter could not be started \(No such file"):
         exporter.finish(20)
+
+
+def test_ctrl_c_does_not_reach_it_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it would end with pytest, and tell nothing of how the run was interrupted."""
+    asked: dict[str, Any] = {}
+
+    def popen(_command: object, **more: Any) -> None:
+        asked.update(more)
+        raise OSError("not here")
+
+    monkeypatch.setattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0x200, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    ExporterProcess(echo=False)
+    assert asked["creationflags"] == 0x200
 
 
 @on_posix
@@ -197,14 +220,57 @@ def test_that_is_told_nothing_ends_without_a_word() -> None:
 
 
 def wait_for_end_of(pid: int) -> None:
-    """Of a process that is a child of this one, or was."""
-    deadline = time.monotonic() + HANGS
-    with suppress(ChildProcessError, ProcessLookupError):
-        while time.monotonic() < deadline:
-            if os.name == "posix" and os.waitpid(pid, os.WNOHANG) != (0, 0):
-                return
-            time.sleep(0.02)
-        raise TimeoutError(f"process {pid} goes on")
+    """Of any process; one that is a child of this one has nobody else who waits for it."""
+    wait_until(lambda: has_ended(pid), "the process has ended", HANGS)
+
+
+def has_ended(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        if os.name == "posix":
+            return os.waitpid(pid, os.WNOHANG) != (0, 0)
+    return not process_lives(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is a child")
+def test_it_is_no_child_of_the_process_that_runs_the_tests(journal: Journal, server: OtlpServer) -> None:
+    """A test may wait for all of its children, count them or kill them."""
+    code = """if True:
+        import json, os, sys
+        from pytest_otlp.launch import ExporterProcess
+        exporter = ExporterProcess(echo=False)
+        exporter.follow(json.loads(sys.argv[1]))
+        try:
+            os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            print("none")
+        sys.stdin.readline()
+        print(exporter.finish(20).spans.delivered)
+    """
+    given = json.dumps(settings(journal, server))
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, given], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    begin(journal)
+    end(journal)
+    told, _ = run.communicate("\n", timeout=HANGS)
+    assert told.split() == ["none", "5"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it always is one")
+def test_it_stays_a_child_where_it_could_not_see_the_end_of_one(
+    journal: Journal, server: OtlpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Linux 5.3, and in sandboxes."""
+
+    def missing(_pid: int) -> int:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    exporter = following(settings(journal, server))
+    assert pid_of(exporter, journal) == process_of(exporter).pid
+    begin(journal)
+    end(journal)
+    assert exporter.finish(20) == Result(1, Counts(5, 5, 0, 0), "", ())
 
 
 # Around it
@@ -220,7 +286,7 @@ exporter = ExporterProcess(echo=False)
 exporter.follow(given["settings"])
 for line in given["lines"]:
     journal.append(line)
-print(exporter._process.pid, flush=True)
+print("ready", flush=True)
 sys.stdin.readline()
 """
 
@@ -240,7 +306,7 @@ class Dying:
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(given) + "\n")
         self.process.stdin.flush()
-        self.exporter = int(self.process.stdout.readline())
+        self.process.stdout.readline()
 
     def go_on(self) -> int:
         self.process.communicate("\n", timeout=HANGS)
@@ -312,7 +378,7 @@ def test_the_process_dies_and_a_child_of_it_goes_on(dying: Callable[[str], Dying
 def test_nothing_of_the_settings_shows_in_the_process_list(journal: Journal, server: OtlpServer) -> None:
     secret = settings(journal, server, root="/very-secret")
     exporter = following(secret)
-    command = Path(f"/proc/{process_of(exporter).pid}/cmdline").read_bytes()
+    command = Path(f"/proc/{pid_of(exporter, journal)}/cmdline").read_bytes()
     end(journal)
     exporter.finish(20)
     assert b"secret" not in command

@@ -262,6 +262,13 @@ def test_the_variable_of_the_traces_is_the_stronger_one(options: Resolve) -> Non
                 "use http://HOST:PORT, https://HOST:PORT, file:PATH or console:"
             ),
         ),
+        (
+            ["--otel-endpoint=file:/dev/stdout"],
+            (
+                "--otel-endpoint='file:/dev/stdout': is another one in the process that writes it; "
+                "name a file, or use console:"
+            ),
+        ),
         (["--otel-metrics=maybe"], "--otel-metrics='maybe': use on or off"),
         (["--otel-service-name="], "--otel-service-name='': give a name"),
     ],
@@ -294,6 +301,8 @@ def test_in_variables_that_may_be_meant_for_the_tested_application(options: Reso
         OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="http://host:0",
         OTEL_EXPORTER_OTLP_PROTOCOL="http/json",
         OTEL_EXPORTER_OTLP_TIMEOUT="10s",
+        OTEL_EXPORTER_OTLP_COMPRESSION="zstd",
+        OTEL_EXPORTER_OTLP_LOGS_COMPRESSION=" GZIP",
         TRACEPARENT="none",
     )
     assert found._replace(notices=()) == options()
@@ -301,12 +310,13 @@ def test_in_variables_that_may_be_meant_for_the_tested_application(options: Reso
         "OTEL_EXPORTER_OTLP_PROTOCOL='http/json': use one of grpc, http/protobuf; ignored",
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT='collector:4317': unknown scheme; "
-            "use http://HOST:PORT, https://HOST:PORT, file:PATH or console:; ignored"
+            "use http://HOST:PORT or https://HOST:PORT; ignored"
         ),
         (
             "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT='http://host:0': port out of range; "
             "use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC); ignored"
         ),
+        "OTEL_EXPORTER_OTLP_COMPRESSION='zstd': use one of gzip, none; ignored",
         (
             "TRACEPARENT='none': give version-traceid-spanid-flags in lower-case hex, "
             "like 00-<32 digits>-<16 digits>-01, or github; ignored"

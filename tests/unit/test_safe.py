@@ -22,6 +22,21 @@ class Endless:
         return str(self)
 
 
+class Forbidden:
+    def __str__(self) -> str:
+        raise pytest.fail.Exception("not to be called")
+
+
+class Leaving:
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Interrupted:
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
 class Text(str):
     __slots__ = ()
 
@@ -41,12 +56,19 @@ class HostileError(Exception):
         (None, "None"),
         (Hostile(), "<unprintable Hostile object>"),
         (Endless(), "<unprintable Endless object>"),
+        (Forbidden(), "<unprintable Forbidden object>"),
+        (Leaving(), "<unprintable Leaving object>"),
         (Text("x"), "<unprintable Text object>"),
     ],
 )
 def test_text_of(value: object, text: str) -> None:
     assert text_of(value) == text
     assert type(text_of(value)) is str
+
+
+def test_nobody_holds_up_ctrl_c() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        text_of(Interrupted())
 
 
 @pytest.mark.skipif(not hasattr(sys, "set_int_max_str_digits"), reason="writes any number of digits")

@@ -82,6 +82,16 @@ def test_no_exporter() -> None:
     )
 
 
+def test_a_journal_that_is_gone() -> None:
+    assert terminal.no_exporter("the exporter left no word", "") == (
+        "otlp: the exporter left no word; the journal is gone: it was removed while the run went on"
+    )
+    assert summary(Counts(49, 0, 0, 49), "no answer", journal="") == (
+        "otlp: 12 tests, 0 of 49 spans delivered to localhost:4318, 49 kept (no answer); "
+        "the journal is gone: it was removed while the run went on"
+    )
+
+
 @given(texts)
 def test_what_others_wrote_is_escaped(text: str) -> None:
     lines = [

@@ -98,6 +98,10 @@ def test_url(url: str) -> None:
     assert values.parse_endpoint(url) == url
 
 
+FOR_ALL = " or https://HOST:PORT"
+"""Where a file or the terminal cannot be named."""
+
+
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
@@ -116,7 +120,7 @@ def test_url(url: str) -> None:
     ],
 )
 def test_no_url(text: str, remedy: str) -> None:
-    assert is_refused(values.parse_url, text) == remedy
+    assert is_refused(values.parse_url, text) == remedy.replace(", https://HOST:PORT, file:PATH or console:", FOR_ALL)
     assert is_refused(values.parse_endpoint, text) == remedy
 
 

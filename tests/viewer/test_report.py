@@ -249,6 +249,13 @@ def test_shards_become_one_run(runner: Runner, tmp_path: Path, capsys: pytest.Ca
     assert max(row["start"] for row in report.tests) < report.run["duration"]
 
 
+def test_a_folder_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in (tmp_path, Path()):
+        assert cli.main(["html", str(tmp_path / "any"), "-o", str(folder)]) == cli.MISUSE
+        said = f"pytest-otlp: {folder} is a folder; name a file, as report.html, or give --dir"
+        assert capsys.readouterr().err.strip() == said
+
+
 def test_a_report_out_of_the_store(
     folder: Path, runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from pytest_otlp import ids
 from pytest_otlp.exporter.records import Attributes, LogRecord, Span, SpanEvent
+from support.exporters import exporter_at
 from support.runs import Runner, journals_in
 from support.viewer import TIMEOUT, View
 
@@ -141,8 +142,7 @@ def test_a_process_that_is_gone_interrupts_its_run(view: View, runner: Runner) -
     try:
         view.wait_for(lambda view: [run for run in view.runs() if run["running"] and run["tests"] == 1])
         pid = process._process.pid
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+        os.kill(exporter_at(runner.folder), signal.SIGKILL)
     finally:
         process.kill()
     run = view.wait_for(lambda view: [run for run in view.runs() if run["state"] == "interrupted"])[0]

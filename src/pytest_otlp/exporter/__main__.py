@@ -1,15 +1,22 @@
 """The exporter process: `python -I -S .../exporter/__main__.py`, with its settings as one line on standard input.
 
 It starts without `site`, so nothing of the tested project or of other tools' .pth files runs here; where its libraries
-are comes with the settings.
+are comes with the settings. An argument is the descriptor (`pidfd_open`) of the process that runs the tests: with that
+we need not be its child to see it end.
 """
 
-import json
+import os
 import sys
-from pathlib import Path
 
 
 def main() -> None:
+    watched = int(sys.argv[1]) if sys.argv[1:] else None
+    if watched is not None:
+        _leave()
+
+    import json  # noqa: PLC0415  the process that we leave is waited for
+    from pathlib import Path  # noqa: PLC0415  see above
+
     sys.path.append(str(Path(__file__).parents[2]))
 
     from pytest_otlp.exporter.process import follow  # noqa: PLC0415  only now can it be found
@@ -19,7 +26,16 @@ def main() -> None:
     if line:  # else there is nothing to follow
         settings = json.loads(line)
         sys.path.extend(settings.pop("path"))
-        follow(settings)
+        follow(settings, watched)
+
+
+def _leave() -> None:
+    """Makes this nobody's child: a test may wait for all children of its process, count them or kill them."""
+    try:
+        if os.fork():
+            os._exit(0)
+    except OSError:
+        pass  # no more processes: then it stays one
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import sys
 import threading
 import time
@@ -34,9 +35,10 @@ _COUNTED_A_SECOND = 20_000_000
 class Parent:
     """The process that runs the tests."""
 
-    def __init__(self, pid: int) -> None:
-        """`pid`: its process id."""
+    def __init__(self, pid: int, watched: int | None = None) -> None:
+        """`pid`: its process id; `watched`: its descriptor (`pidfd_open`), without which we are its child."""
         self._pid = pid
+        self._end = _readable(watched) if watched is not None else None
         self._done = False
         self.heard = threading.Event()
         """It said that the run is over, or closed our standard input, or ended."""
@@ -62,7 +64,16 @@ class Parent:
         """
         if self.heard.is_set() and (self._done or sys.platform == "win32"):
             return True
+        if self._end is not None:
+            return bool(self._end.poll(0))
         return sys.platform != "win32" and os.getppid() != self._pid
+
+
+def _readable(descriptor: int) -> select.poll:
+    """Has something to tell when the descriptor can be read: that of a process, when it has ended."""
+    found = select.poll()
+    found.register(descriptor, select.POLLIN)
+    return found
 
 
 class Following:
@@ -146,10 +157,10 @@ class _Detection(threading.Thread):
         return self._found
 
 
-def follow(settings: Mapping[str, Any]) -> None:
-    """Does all the work, says how it ended on standard output, and ends this process."""
+def follow(settings: Mapping[str, Any], watched: int | None = None) -> None:
+    """Does all the work, says how it ended on standard output, and ends this process. `watched`: see `Parent`."""
     try:
-        words = _words(_outcome(settings))
+        words = _words(_outcome(settings, watched))
     except Exception as error:  # noqa: BLE001  nobody reads this process' traceback: pytest says it in one line
         words = {"failed": f"{type(error).__name__}: {error}"}
     try:
@@ -158,8 +169,8 @@ def follow(settings: Mapping[str, Any]) -> None:
         os._exit(0)
 
 
-def _outcome(settings: Mapping[str, Any]) -> Outcome:
-    parent = Parent(settings["parent"])
+def _outcome(settings: Mapping[str, Any], watched: int | None) -> Outcome:
+    parent = Parent(settings["parent"], watched)
     detection = _Detection(Path(settings["root"]))
     journal = Path(settings["journal"])
     progress = Progress(journal)

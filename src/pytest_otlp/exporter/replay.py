@@ -23,6 +23,7 @@ from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import JournalReader
 from pytest_otlp.resource import detect
+from pytest_otlp.terminal import counted
 
 REQUEST_TIMEOUT = 10.0
 """s"""
@@ -46,7 +47,7 @@ def describe(path: Path) -> str:
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(kept.session.time / 1e9))
     left = kept.spans - Progress.settled_of(path)
     size = path.stat().st_size
-    return f"{path}: run of {began}, {kept.tests} tests, {left} spans to send, {size} bytes"
+    return f"{path}: run of {began}, {counted(kept.tests, 'test')}, {counted(left, 'span')} to send, {size} bytes"
 
 
 def _survey(path: Path) -> _Kept:
@@ -131,7 +132,7 @@ def _send(path: Path, progress: Progress, transport: Transport, timeout: float) 
 
 
 def _told(path: Path, outcome: Outcome, endpoint: Endpoint) -> str:
-    parts = [f"{outcome.delivered} spans delivered to {endpoint.target}"]
+    parts = [f"{counted(outcome.delivered, 'span')} delivered to {endpoint.target}"]
     if outcome.rejected:
         parts.append(f"{outcome.rejected} rejected")
     if outcome.kept:

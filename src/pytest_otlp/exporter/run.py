@@ -348,7 +348,7 @@ class Run:
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
-        outcome = outcome_of(phase.category or _withheld(phase) for phase in phases)
+        outcome = outcome_of(map(_word_of, phases))
         if outcome == "passed" and all(phase.when != "call" for phase in phases):
             outcome = "skipped"  # of --setup-only: pytest does not count it
         failed = next((phase for phase in phases if phase.failure is not None), None)
@@ -488,9 +488,9 @@ def _with_debugger(passed: Passed, debugged: tuple[Debugged, ...]) -> Attempt:
     )
 
 
-def _withheld(phase: Phase) -> str:
-    """A phase that failed and is told to nobody: flaky tries again without a word."""
-    return "rerun" if phase.outcome == "rerun" else ""
+def _word_of(phase: Phase) -> str:
+    """What it makes of its attempt. flaky tries again without a word, pytest-retry has one of its own for that."""
+    return "rerun" if phase.outcome == "rerun" else phase.category
 
 
 def _tests_something(event: Event) -> bool:

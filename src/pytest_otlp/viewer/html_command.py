@@ -20,6 +20,8 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     received = state_folder(os.environ, Path.home()) / "runs.db"
     if not options.sources and not received.exists():
         return fail("nothing was received by `pytest-otlp view` here; name a SOURCE: a journal, OTLP/JSON or a store")
+    if options.output.is_dir() and not options.dir:
+        return fail(f"{options.output} is a folder; name a file, as report.html, or give --dir")
     sources = options.sources or [received]
     try:
         written = report(sources, options.output, folder=options.dir, run=options.run, trace_url=options.trace_url)
