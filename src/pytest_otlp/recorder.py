@@ -24,6 +24,7 @@ from pytest_otlp.events import (
     TestsCollected,
 )
 from pytest_otlp.paths import root_of
+from pytest_otlp.plain import PlainPhases
 from pytest_otlp.reports import (
     AGAIN,
     FACTS,
@@ -128,9 +129,10 @@ class Recorder:
         self._plain_status: bool | None = None
         self._plainly = False
         self._observer: TestObserver | None = None
-        self._offset = 0
-        self._current: _Attempt | None = None
-        """Of the test that runs in this process, or ran last."""
+        self._phases: PlainPhases | None = None
+        """Of the test that runs in this process, which is no `_Attempt` as long as they are gathered."""
+        self._current = 0, ""
+        """Key and node id of that test; the key is 0 when it is over."""
         self.defect = ""
         """What went wrong in here first; for the line at the end."""
         self.exit_code: int | None = None
@@ -139,19 +141,22 @@ class Recorder:
     def observe(self, observer: TestObserver) -> None:
         """Takes part in what an observer in this process sees."""
         self._observer = observer
-        self._offset = observer.offset
+        self._phases = PlainPhases(observer)
         observer.on_start = self.start
         observer.on_again = self.start_again
 
     def start(self, nodeid: str, time: int, case: str) -> None:
         """A test of this process is about to run; `case` is its `Case`, encoded."""
+        self._keep_current()
         self._keys += 1
-        self._current = attempt = self._attempts["", nodeid] = _Attempt(self._keys, nodeid)
-        attempt.offset = self._offset
+        self._current = self._keys, nodeid
+        if self._phases is not None:
+            self._phases.begin()
         self._journal.append(events.encode_started(self._keys, nodeid, time, case))
 
     def start_again(self, nodeid: str, time: int, case: str) -> None:
         """A further attempt of a test of this process; flaky has some after one that was over."""
+        self._keep_current()
         attempt = self._attempts.get(("", nodeid))
         if attempt is None:
             self.start(nodeid, time, case)
@@ -159,6 +164,17 @@ class Recorder:
             if attempt.rerun:
                 self._end(attempt, "")
             self._journal.append(events.encode_started(attempt.key, attempt.nodeid, time))
+
+    def _keep_current(self) -> None:
+        """What was gathered of the test of this process goes on as an `_Attempt`: it is no plain pass after all."""
+        phases, observer = self._phases, self._observer
+        if phases is None or observer is None or (taken := phases.give_up()) is None:
+            return
+        key, nodeid = self._current
+        attempt = self._attempts["", nodeid] = _Attempt(key, nodeid)
+        attempt.number = observer.place.attempt
+        attempt.offset = observer.offset
+        attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
 
     def start_elsewhere(self, nodeid: str, worker: str) -> None:
         """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
@@ -183,7 +199,7 @@ class Recorder:
     @property
     def current_key(self) -> int:
         """Of the test that runs in this process and is not over; 0 for none."""
-        return self._current.key if self._current is not None else 0
+        return self._current[0]
 
     def tell(self, line: str) -> None:
         """Appends a line that is encoded already."""
@@ -202,38 +218,39 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A report that another plugin made may have any shape: what we cannot read must not fail the run."""
         try:
-            if not self._taken_as_plain(report):
+            if self._taken_here(report):
+                return
+            self._keep_current()
+            if not self._taken_from_afar(report):
                 self._record(report)
         except Exception as error:  # noqa: BLE001  see above
             self.defect = (
                 self.defect or f"a report of {report.nodeid} could not be read ({qualified_name(type(error))})"
             )
 
-    def _taken_as_plain(self, report: pytest.TestReport) -> bool:
-        """Takes the report of a phase of which only the times are to be told.
-
-        Most are, and every test pays for this: it asks for what `_record` would find out, and for nothing else.
-        """
-        if not passed_plainly(report) or not (self._plainly or self.tells_plainly()):
+    def _taken_here(self, report: pytest.TestReport) -> bool:
+        """Takes the report of a phase of this process of which only the times are to be told. Most are."""
+        phases, observer = self._phases, self._observer
+        if phases is None or observer is None or not (self._plainly or self.tells_plainly()):
             return False
-        if FACTS in report.__dict__:
-            return self._taken_from_afar(report, report.__dict__[FACTS])
-        attempt, observer = self._current, self._observer
-        if attempt is None or observer is None or report.location is not observer.place.location:
+        watch = phases.take(report)
+        if watch is None:
             return False
-        watch = observer.watches[report.when]
-        if watch.extra is not None or not attempt.expects(report.when):
-            return False
-        attempt.number = observer.place.attempt
-        self._take(attempt, "", report, watch.start, watch.end)
+        if watch.following is None:
+            # The short line of a plain pass waits for the start of the next test.
+            self._journal.hold(events.encode_passed(self._current[0], observer.place.attempt, "", phases.packed()))
+            self._current = 0, ""
         return True
 
-    def _taken_from_afar(self, report: pytest.TestReport, packed: Packed) -> bool:
+    def _taken_from_afar(self, report: pytest.TestReport) -> bool:
         """The same for a report that another process made."""
-        worker = report.__dict__.get("worker_id", "")
         when = report.when
-        if when not in PHASES:
+        packed: Packed | None = report.__dict__.get(FACTS)
+        if packed is None or when not in PHASES or not passed_plainly(report):
             return False
+        if not (self._plainly or self.tells_plainly()):
+            return False
+        worker = report.__dict__.get("worker_id", "")
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if not attempt.expects(when) or (isinstance(packed, tuple) and packed[2]):
             return False
@@ -272,14 +289,10 @@ class Recorder:
             self._write(attempt, worker, last=False)
 
     def _pass(self, attempt: _Attempt, worker: str) -> None:
-        """All three phases are told in one short line, which waits for the start of the next test."""
+        """All three phases are told in one short line."""
         (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
         times = events.pack_times(attempt.offset, (a, b, c, d, e, f), (setup, call, teardown))
-        line = events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case)
-        if worker:
-            self._journal.append(line)
-        else:
-            self._journal.hold(line)
+        self._journal.append(events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case))
         self._forget(attempt, worker)
 
     def _place(self, attempt: _Attempt, worker: str) -> None:
@@ -428,7 +441,7 @@ class Recorder:
 
     def _forget(self, attempt: _Attempt, worker: str) -> None:
         # flaky reports further rounds of a test whose teardown is told already.
-        self._current = None
+        self._current = 0, ""
         del self._attempts[worker, attempt.nodeid]
 
     def _category(self, report: pytest.TestReport) -> str:
@@ -500,6 +513,7 @@ class Recorder:
         """Writes the session's end, once."""
         if self.exit_code is None:
             self.exit_code = exit_code
+            self._keep_current()
             for (worker, _), attempt in self._attempts.items():
                 if attempt.rows or attempt.plain:
                     self._write(attempt, worker, last=attempt.rerun)

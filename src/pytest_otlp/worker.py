@@ -85,11 +85,16 @@ class PhaseWatch:
     Its times are those of the monotonic clock: every test pays for what they are made of.
     """
 
-    __slots__ = ("case", "end", "extra", "start")
+    __slots__ = ("case", "duration", "end", "extra", "following", "start", "when")
 
-    def __init__(self) -> None:
+    def __init__(self, when: str, following: PhaseWatch | None = None) -> None:
+        """`following`: the phase after this one."""
+        self.when = when
+        self.following = following
         self.start = 0
         self.end = 0
+        self.duration = 0.0
+        """s, as pytest reported it; of a phase that `PlainPhases` has taken."""
         self.case = ""
         """Of the test, encoded, where another process must be told."""
         self.extra: PhaseExtra | None = None
@@ -103,8 +108,8 @@ class PhaseWatch:
 class Watches(dict[str, PhaseWatch]):
     """By phase. What a plugin makes a report of that is no phase of pytest's has one that nobody reads."""
 
-    def __missing__(self, _when: str) -> PhaseWatch:
-        return PhaseWatch()
+    def __missing__(self, when: str) -> PhaseWatch:
+        return PhaseWatch(when)
 
 
 class TestObserver:
@@ -119,7 +124,9 @@ class TestObserver:
         self._item: pytest.Item | None = None
         self._repeated: dict[str, int] = {}
         """Attempts so far of the node ids that more than one item has."""
-        self._setup, self._call, self._teardown = PhaseWatch(), PhaseWatch(), PhaseWatch()
+        self._teardown = PhaseWatch("teardown")
+        self._call = PhaseWatch("call", self._teardown)
+        self._setup = PhaseWatch("setup", self._call)
         self.watches = Watches(setup=self._setup, call=self._call, teardown=self._teardown)
         self._cases = Cases(redact)
         self.on_start: Callable[[str, int, str], None] | None = None
@@ -154,8 +161,8 @@ class TestObserver:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        start = self._monotonic()
         place = self.place
-        self._setup.start = start = self._monotonic()
         place.phase = "setup"
         if item is self._item:
             place.attempt += 1
@@ -172,6 +179,7 @@ class TestObserver:
                 self._setup.case = self._cases.encoded(item, place.nodeid)
         if tell is not None:
             tell(place.nodeid, start + self.offset, self._cases.encoded(item, place.nodeid))
+        self._setup.start = start  # only now: who is told may still have to tell of the attempt before
         if place.nodeid in self._repeated:
             self._repeated[place.nodeid] += 1
         if self.attachment is not None:

@@ -8,8 +8,9 @@ import pytest
 
 from pytest_otlp import CurrentRun, _entered, clock, events, traces
 from pytest_otlp.clock import Anchor
-from pytest_otlp.events import PHASES, Failure, TracesSplit, WorkerFinished, WorkerStarted, pack_times
-from pytest_otlp.reports import FACTS, LONG_PHASE, STACKTRACE_LIMIT, passed_plainly
+from pytest_otlp.events import Failure, TracesSplit, WorkerFinished, WorkerStarted
+from pytest_otlp.plain import PlainPhases
+from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT
 from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, text_of
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
@@ -113,50 +114,28 @@ class WorkerHooks:
         """`brief`: see `Settings`."""
         self._observer = observer
         self._brief = brief
-        self._plain = False
-        """The test passed so far, with nothing to tell but times."""
-        self._phases: list[tuple[int, int]] = []
-        """Of that test: start and end by the observer's clock, of which the controller does not know yet."""
-        self._durations: list[float] = []
+        self._phases = PlainPhases(observer)
         self._attached: pytest.TestReport | None = None
         """The last report that got facts here; others come with facts from a forked child."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """The times of a plain pass ride on its last report, its case on the first: after that the worker may crash."""
         # pytest-retry (1.7) reports the last attempt with the changed report of the first.
         if FACTS in report.__dict__ and report is not self._attached:
             return
-        if report.when == "setup":
-            self._plain = self._brief and self._observer.place.attempt == 1
-            self._phases.clear()
-            self._durations.clear()
-        self._plain = self._plain and passed_plainly(report) and self._told_later(report)
-        if not self._plain:
+        phases = self._phases
+        if report.when == "setup" and self._brief and self._observer.place.attempt == 1:
+            phases.begin()
+        watch = phases.take(report)
+        if watch is None:
             offset = self._observer.offset
-            attach(self._observer, report, [(start + offset, end + offset) for start, end in self._phases])
-            self._phases.clear()
+            untold = phases.give_up() or ()
+            attach(self._observer, report, [(watch.start + offset, watch.end + offset) for watch in untold])
             self._attached = report
-
-    def _told_later(self, report: pytest.TestReport) -> bool:
-        """Whether the times of this phase can ride on the teardown's report. The case rides on the setup's: after that
-        the worker may crash.
-        """
-        observer, phases = self._observer, self._phases
-        when = report.when
-        if report.location is not observer.place.location or when != PHASES[len(phases)]:
-            return False
-        watch = observer.watches[when]
-        if watch.extra is not None or watch.end - watch.start > LONG_PHASE:
-            return False
-        phases.append((watch.start, watch.end))
-        self._durations.append(report.duration)
-        facts, watch.case = watch.case, ""
-        if when == "teardown":
-            (a, b), (c, d), (e, f) = phases
-            facts = pack_times(observer.offset, (a, b, c, d, e, f), self._durations)
-            phases.clear()
-        report.__dict__[FACTS] = facts
-        return True
+        else:
+            report.__dict__[FACTS] = phases.packed() if watch.following is None else watch.case
+            watch.case = ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

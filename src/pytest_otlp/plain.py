@@ -1,0 +1,66 @@
+"""The phases of the test that runs, as long as nothing of them is to be told but their times. Most tests end so."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from pytest_otlp.events import pack_times
+from pytest_otlp.reports import FACTS, LONG_PHASE, passed_plainly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from pytest_otlp.worker import PhaseWatch, TestObserver
+
+
+class PlainPhases:
+    """Gathers them where the test runs, so that all three can be told at once. Every test pays for it."""
+
+    __slots__ = ("_awaited", "_offset", "_place", "_watches")
+
+    def __init__(self, observer: TestObserver) -> None:
+        self._place = observer.place
+        self._offset = observer.offset
+        self._watches = tuple(observer.watches.values())
+        self._awaited: PhaseWatch | None = None
+        """The phase that comes next; None where no test runs that passed plainly so far."""
+
+    def begin(self) -> None:
+        """A test is about to run."""
+        self._awaited = self._watches[0]
+
+    def take(self, report: pytest.TestReport) -> PhaseWatch | None:
+        """The phase that a report tells of, if there is nothing to tell of it and of those before it but the times."""
+        watch = self._awaited
+        if (
+            watch is None
+            or not passed_plainly(report)
+            or report.when != watch.when
+            or report.location is not self._place.location
+            or watch.extra is not None
+            or watch.end - watch.start > LONG_PHASE
+            or FACTS in report.__dict__
+        ):
+            return None
+        watch.duration = report.duration
+        self._awaited = watch.following
+        return watch
+
+    def packed(self) -> str:
+        """The times of all three."""
+        setup, call, teardown = self._watches
+        return pack_times(
+            self._offset,
+            (setup.start, setup.end, call.start, call.end, teardown.start, teardown.end),
+            (setup.duration, call.duration, teardown.duration),
+        )
+
+    def give_up(self) -> Sequence[PhaseWatch] | None:
+        """Takes no more of this test; what was taken of it and not told. None where none was gathered."""
+        awaited, self._awaited = self._awaited, None
+        if awaited is None:
+            return None
+        return tuple(takewhile(lambda watch: watch is not awaited, self._watches))
