@@ -30,6 +30,7 @@ METHOD = """\
 
 - One pytest process at a time; within a suite the peers take turns, another one first each time. A ratio or a
   difference is taken between runs of the same turn, and the median of these is given, with the quartiles in brackets.
+  Pytest alone and pytest-otlp have further turns of their own where their ratio is held against a limit near 1.
   *Fastest runs* holds the fastest run of each against the other: what else a machine does can only slow a run down. A
   target is reached by the median.
 - Wall time is from the start of the process to its exit. CPU time is user and system time of all its descendants,
@@ -218,13 +219,23 @@ def render(
     for suite in suites.values():
         ran = [peer.name for peer in (*PEERS, *EXTRA) if results.of(suite.name, peer.name)]
         if ran:
-            runs = max(len(results.of(suite.name, name)) for name in ran)
-            parts.append(f"\n## {suite.title}\n\n{runs} runs each.\n\n{suite_table(suite, results, ran)}")
+            parts.append(f"\n## {suite.title}\n\n{runs_of(suite, results, ran)}\n\n{suite_table(suite, results, ran)}")
             parts.append(by_path(suite, results.of(suite.name, OURS.name)))
     parts.append("\n" + METHOD.format(a_file=a_file))
     parts += [f"- {peer.name} {peer.note}.\n" for peer in peers if peer.note]
     parts.append(faults(results))
     return "".join(parts)
+
+
+def runs_of(suite: Suite, results: Results, ran: Sequence[str]) -> str:
+    """How often each ran, in a sentence."""
+    counts = {name: len(results.of(suite.name, name)) for name in ran}
+    most = max(counts.values())
+    rest = [count for count in counts.values() if count < most]
+    if not suite.pairs or not rest:
+        return f"{most} runs each."
+    often = " and ".join(name for name, count in counts.items() if count > max(rest))
+    return f"{max(rest)} runs each, {most} of {often}."
 
 
 def faults(results: Results) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import Peer
+from benchmarks.peers import ALONE, OURS, Peer
 from benchmarks.suites import Suite, write
 from benchmarks.venvs import ROOT, SERVER, Environments
 
@@ -208,10 +208,13 @@ def fault(suite: Suite, exit_code: int, printed: str) -> str:
 
 
 def turns(peers: Sequence[Peer], suite: Suite, rounds: int) -> Iterator[tuple[int, Peer]]:
-    """Who runs when: each peer once a turn, a different one first each time."""
-    for turn in range(rounds * suite.repeats):
-        shift = turn % len(peers)
-        for peer in (*peers[shift:], *peers[:shift]):
+    """Who runs when: each peer once a turn, a different one first each time; then the suite's pairs."""
+    pair = [peer for peer in peers if peer.name in (ALONE.name, OURS.name)]
+    whole = rounds * suite.repeats
+    for turn in range(whole + rounds * suite.pairs):
+        taking_part = peers if turn < whole else pair
+        shift = turn % len(taking_part)
+        for peer in (*taking_part[shift:], *taking_part[:shift]):
             yield turn, peer
 
 
