@@ -174,8 +174,12 @@ def _check_writable(path: str) -> None:
     if not path:
         raise ValueError("no path; use file:PATH, like file:run.jsonl")
     try:
-        with open(path, "ab"):
-            pass
+        pipe = Path(path).is_fifo()
+        if not pipe:
+            with open(path, "ab"):
+                pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot be written ({reason}); name a file in a folder that exists") from None
+    if pipe:
+        raise ValueError("is a pipe, which cannot be opened until somebody reads it; name a file")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -152,6 +153,14 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, path: str) -> None:
     remedy = is_refused(values.parse_endpoint, f"file:{path.format(tmp_path)}")
     assert remedy.startswith("cannot be written (")
     assert remedy.endswith("; name a file in a folder that exists")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes with a path")
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    remedy = "is a pipe, which cannot be opened until somebody reads it; name a file"
+    assert is_refused(values.parse_endpoint, f"file:{pipe}") == remedy
 
 
 def test_no_file() -> None:
