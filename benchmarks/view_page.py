@@ -40,8 +40,8 @@ METHOD = """
 - *Open a test* is from the click on a row to the first frame with the test's spans, the receiver's answer included.
 - *A frame while it is scrolled*: 240 steps, one each frame, half of ten rows, half of a hundredth of all rows. The
   *longest freeze* is the longest time between two frames from the click to the last span.
-- *A frame of a page that does nothing*, or only scrolls an empty box, is as good as it gets on this machine: what is
-  above 16.7 ms there is the machine's own.
+- *A page of one word that gets longer*, and the frames of *a page that does nothing* or only scrolls an empty box, show
+  what this machine can do at best.
 - A report is opened from the disk in a new tab. *First paint* is the browser's first contentful paint; *usable* is
   the first frame with what the page is for: failures and slowest tests, in the table of reports the first rows of
   tests. *Filter* and *sort* of the reports are the time until the last change of the markup that comes of it has been

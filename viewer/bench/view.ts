@@ -235,6 +235,11 @@ describe.skipIf(missing)("the page", () => {
 
     test("frames of the machine itself", async () => {
         const empty = await (await browser.newContext({ viewport: { width: 1400, height: 900 } })).newPage();
+        await empty.setContent(`<button onclick="this.textContent += '.'">one</button>`);
+        const words: Waited[] = [];
+        for (let i = 0; i < 15; i++) words.push(await acted(empty, "button"));
+        const painted = spread(words.map((word) => word.painted));
+        say("a page of one word that gets longer, for comparison: until painted, median / worst of 15", "", painted);
         for (const [what, scrolls] of [
             ["does nothing", false],
             ["only scrolls an empty box", true],
