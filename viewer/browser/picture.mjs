@@ -24,19 +24,17 @@ async function take([address, size, ...rest]) {
     }
 }
 
-/** Two frames in which nothing waits for its data. */
+/** A third of a second of frames in which nothing waits for its data: on a busy machine it may begin to do so late. */
+const CALM = 20;
+
 async function settled(page) {
-    await page.waitForFunction(async () => {
-        const frame = () => new Promise(requestAnimationFrame);
-        const waits = () =>
-            document.querySelector("main .loading") !== null || document.querySelector("main > *") === null;
-        await frame();
-        await frame();
-        if (waits()) return false;
-        await frame();
-        await frame();
-        return !waits();
-    });
+    await page.waitForFunction(async (calm) => {
+        for (let i = 0; i < calm; i++) {
+            await new Promise(requestAnimationFrame);
+            if (document.querySelector("main .loading") || !document.querySelector("main > *")) return false;
+        }
+        return true;
+    }, CALM);
 }
 
 try {
