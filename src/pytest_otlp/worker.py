@@ -167,8 +167,6 @@ class TestObserver:
         if item is self._item:
             place.attempt += 1
             tell = self.on_again
-            # pytest-retry (1.7) lets nobody see what came of it.
-            self._call.end, self._call.extra = 0, None
         else:
             self._item = item
             place.nodeid = item.nodeid
@@ -179,7 +177,11 @@ class TestObserver:
                 self._setup.case = self._cases.encoded(item, place.nodeid)
         if tell is not None:
             tell(place.nodeid, start + self.offset, self._cases.encoded(item, place.nodeid))
-        self._setup.start = start  # only now: who is told may still have to tell of the attempt before
+        # Only now: who is told may still have to tell of the attempt before.
+        self._setup.start = start
+        if place.attempt > 1:
+            # pytest-retry (1.7) lets nobody see what came of its call.
+            self._call.end, self._call.extra = 0, None
         if place.nodeid in self._repeated:
             self._repeated[place.nodeid] += 1
         if self.attachment is not None:

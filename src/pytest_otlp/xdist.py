@@ -125,8 +125,10 @@ class WorkerHooks:
         if FACTS in report.__dict__ and report is not self._attached:
             return
         phases = self._phases
-        if report.when == "setup" and self._brief and self._observer.place.attempt == 1:
-            phases.begin()
+        if report.when == "setup":
+            phases.give_up()  # of an attempt before, whose end was not reported
+            if self._brief and self._observer.place.attempt == 1:
+                phases.begin()
         watch = phases.take(report)
         if watch is None:
             offset = self._observer.offset

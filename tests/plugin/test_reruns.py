@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.otlp_server import OtlpServer
 from support.runs import Runner
 from support.traces import is_running_marker
 
@@ -152,6 +153,38 @@ pytest failure !1 failed
 """
     )
     assert run.root.attributes["pytest.tests.retried"] == 2
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_a_pass_whose_teardown_is_not_reported(run_pytest: Runner, args: list[str]) -> None:
+    """Its phases keep their own times when the next attempt begins."""
+    if args:
+        pytest.importorskip("xdist")
+    conftest = """
+        from _pytest import runner
+
+        def pytest_runtest_protocol(item, nextitem):
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            runner.call_and_report(item, "setup")
+            runner.call_and_report(item, "call")
+            runner.call_and_report(item, "teardown", log=False, nextitem=item.parent)
+            item._initrequest()
+            runner.runtestprotocol(item, nextitem=nextitem)
+            return True
+    """
+    suite = """
+        import time
+
+        def test_a(): time.sleep(0.02)
+
+        def test_b(): time.sleep(0.02)
+    """
+    with OtlpServer() as server:
+        files = {"conftest.py": conftest, "test_it.py": suite}
+        run_pytest.without(files, *args, f"--otel-endpoint={server.endpoint}")
+        spans = [span for span in server.spans() if span.name in ("setup", "call", "teardown")]
+    assert len(spans) == len({(span.start, span.end) for span in spans}) == 10
+    assert all((span.end - span.start >= 20_000_000) == (span.name == "call") for span in spans)
 
 
 @pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
