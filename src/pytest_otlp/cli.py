@@ -150,15 +150,19 @@ def _list(journals: Sequence[Path]) -> int:
     for path in journals:
         _say(describe(path))
     if not journals:
-        _say(f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal")
+        _say(_nothing_kept())
     return OK
+
+
+def _nothing_kept() -> str:
+    return f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal"
 
 
 def _replay(journals: Sequence[Path], endpoint: Endpoint, timeout: float) -> int:
     from pytest_otlp.exporter.replay import replay  # noqa: PLC0415  the parser answers without it
 
     if not journals:
-        _say(f"nothing is kept of the project in {Path.cwd()}; where its cache_dir is another, name the journal")
+        _say(_nothing_kept())
     for problem in headers.problems(os.environ):
         _warn(problem)
     done = [replay(path, endpoint, timeout, _say) for path in journals]

@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 class PlainPhases:
     """Gathers them where the test runs, so that all three can be told at once. Every test pays for it."""
 
-    __slots__ = ("_awaited", "_offset", "_place", "_watches")
+    __slots__ = ("_awaited", "_place", "_watches", "offset")
 
     def __init__(self, observer: TestObserver) -> None:
         self._place = observer.place
-        self._offset = observer.offset
+        self.offset = observer.offset
+        """From the times of the watches to ns since the epoch."""
         self._watches = tuple(observer.watches.values())
         self._awaited: PhaseWatch | None = None
         """The phase that comes next; None where no test runs that passed plainly so far."""
+
+    @property
+    def attempt(self) -> int:
+        """Of the test that runs."""
+        return self._place.attempt
 
     def begin(self) -> None:
         """A test is about to run."""
@@ -53,7 +59,7 @@ class PlainPhases:
         """The times of all three."""
         setup, call, teardown = self._watches
         return pack_times(
-            self._offset,
+            self.offset,
             (setup.start, setup.end, call.start, call.end, teardown.start, teardown.end),
             (setup.duration, call.duration, teardown.duration),
         )

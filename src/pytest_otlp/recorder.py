@@ -167,13 +167,13 @@ class Recorder:
 
     def _keep_current(self) -> None:
         """What was gathered of the test of this process goes on as an `_Attempt`: it is no plain pass after all."""
-        phases, observer = self._phases, self._observer
-        if phases is None or observer is None or (taken := phases.give_up()) is None:
+        phases = self._phases
+        if phases is None or (taken := phases.give_up()) is None:
             return
         key, nodeid = self._current
         attempt = self._attempts["", nodeid] = _Attempt(key, nodeid)
-        attempt.number = observer.place.attempt
-        attempt.offset = observer.offset
+        attempt.number = phases.attempt
+        attempt.offset = phases.offset
         attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
 
     def start_elsewhere(self, nodeid: str, worker: str) -> None:
@@ -230,15 +230,15 @@ class Recorder:
 
     def _taken_here(self, report: pytest.TestReport) -> bool:
         """Takes the report of a phase of this process of which only the times are to be told. Most are."""
-        phases, observer = self._phases, self._observer
-        if phases is None or observer is None or not (self._plainly or self.tells_plainly()):
+        phases = self._phases
+        if phases is None or not (self._plainly or self.tells_plainly()):
             return False
         watch = phases.take(report)
         if watch is None:
             return False
         if watch.following is None:
             # The short line of a plain pass waits for the start of the next test.
-            self._journal.hold(events.encode_passed(self._current[0], observer.place.attempt, "", phases.packed()))
+            self._journal.hold(events.encode_passed(self._current[0], phases.attempt, "", phases.packed()))
             self._current = 0, ""
         return True
 

@@ -174,12 +174,10 @@ def _check_writable(path: str) -> None:
     if not path:
         raise ValueError("no path; use file:PATH, like file:run.jsonl")
     try:
-        pipe = Path(path).is_fifo()
-        if not pipe:
+        if not Path(path).is_fifo():
             with open(path, "ab"):
-                pass
+                return
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot be written ({reason}); name a file in a folder that exists") from None
-    if pipe:
-        raise ValueError("is a pipe, which cannot be opened until somebody reads it; name a file")
+    raise ValueError("is a pipe, which cannot be opened until somebody reads it; name a file")

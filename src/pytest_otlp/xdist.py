@@ -127,11 +127,11 @@ class WorkerHooks:
         phases = self._phases
         if report.when == "setup":
             phases.give_up()  # of an attempt before, whose end was not reported
-            if self._brief and self._observer.place.attempt == 1:
+            if self._brief and phases.attempt == 1:
                 phases.begin()
         watch = phases.take(report)
         if watch is None:
-            offset = self._observer.offset
+            offset = phases.offset
             untold = phases.give_up() or ()
             attach(self._observer, report, [(watch.start + offset, watch.end + offset) for watch in untold])
             self._attached = report
