@@ -405,6 +405,14 @@ def encode(event: Event) -> str:
     return _encode((_TAGS[type(event)], *event)) + "\n"
 
 
+STARTED = '["start",%d,%s,%d,%s]\n'
+"""The line of a `TestStarted`: key, encoded node id, time, encoded case. Each test pays, so it is no call."""
+PASSED = '["ok",%d,%d,"","%s"]\n'
+"""The same of a `TestPassed` of the process that owns the run: key, attempt, what `PACK_TIMES` gives, in hex."""
+PACK_TIMES = _TIMES.pack
+"""As `pack_times`, of single values."""
+
+
 def encode_started(key: int, nodeid: str, time: int, case: str = "", worker: str = "") -> str:
     """The line of a `TestStarted`, from a case that is encoded already."""
     last = f",{quoted(worker)}" if worker else ""

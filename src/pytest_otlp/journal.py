@@ -41,8 +41,7 @@ class Journal:
         self._close: Callable[[int], None] = os.close
         self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
         self._owner = [os.getpid()]
-        """Empty in a forked child (os.fork in a test, multiprocessing), which is a copy of this process, not of the run.
-        """
+        """Empty in a forked child (os.fork, multiprocessing), which is a copy of this process, not of the run."""
         if hasattr(os, "register_at_fork"):
             # No function of Python's: what the interpreter holds to its very end holds a function's module, and so all
             # that pytest collected, which it then has to search for garbage once more: 0.1 s with 5,000 tests.

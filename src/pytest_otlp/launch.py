@@ -78,15 +78,17 @@ class ExporterProcess:
         """Tells it what to do, through its standard input: nothing of the settings shows in a process list."""
         if self._process is None:
             return
-        self._let_go()
         try:
             _tell(self._process, json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
         except OSError as error:
             self._fail(error)
             self.abandon()
 
-    def _let_go(self) -> None:
-        """Waits for the process that we started where another one goes on, so that tests do not find it."""
+    def let_go(self) -> None:
+        """Waits for the process that we started where another one goes on, so that tests do not find it.
+
+        That takes some ms while it starts: collecting the tests meanwhile costs nothing.
+        """
         if self._process is not None and self._leaves:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LEAVING)
@@ -113,7 +115,7 @@ class ExporterProcess:
         """A process that still runs goes on alone, and nobody warns of it or of its pipes."""
         if self._process is None:
             return
-        self._let_go()
+        self.let_go()
         if self._process.poll() is None:
             self._process.returncode = 0
         for pipe in (self._process.stdin, self._process.stdout):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from pytest_otlp.events import pack_times
-from pytest_otlp.reports import FACTS, LONG_PHASE, passed_plainly
+from pytest import TestReport
+
+from pytest_otlp.events import PACK_TIMES
+from pytest_otlp.reports import FACTS, LONG_PHASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from pytest_otlp.worker import PhaseWatch, TestObserver
 
@@ -38,16 +38,23 @@ class PlainPhases:
         """A test is about to run."""
         self._awaited = self._watches[0]
 
-    def take(self, report: pytest.TestReport) -> PhaseWatch | None:
-        """The phase that a report tells of, if there is nothing to tell of it and of those before it but the times."""
+    def take(self, report: TestReport) -> PhaseWatch | None:
+        """The phase that a report tells of, if there is nothing to tell of it and of those before it but the times.
+
+        What it asks of the report is what `passed_plainly` asks, without a call for it.
+        """
         watch = self._awaited
         if (
             watch is None
-            or not passed_plainly(report)
             or report.when != watch.when
+            or report.outcome != "passed"
+            or type(report) is not TestReport
             or report.location is not self._place.location
             or watch.extra is not None
             or watch.end - watch.start > LONG_PHASE
+            or report.user_properties
+            or type(report.duration) is not float
+            or "wasxfail" in report.__dict__
             or FACTS in report.__dict__
         ):
             return None
@@ -58,11 +65,18 @@ class PlainPhases:
     def packed(self) -> str:
         """The times of all three."""
         setup, call, teardown = self._watches
-        return pack_times(
+        return PACK_TIMES(
             self.offset,
-            (setup.start, setup.end, call.start, call.end, teardown.start, teardown.end),
-            (setup.duration, call.duration, teardown.duration),
-        )
+            setup.start,
+            setup.end,
+            call.start,
+            call.end,
+            teardown.start,
+            teardown.end,
+            setup.duration,
+            call.duration,
+            teardown.duration,
+        ).hex()
 
     def give_up(self) -> Sequence[PhaseWatch] | None:
         """Takes no more of this test; what was taken of it and not told. None where none was gathered."""

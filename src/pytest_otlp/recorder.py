@@ -13,7 +13,9 @@ from pytest import TestReport
 from pytest_otlp import events
 from pytest_otlp.events import (
     MOST_WARNINGS,
+    PASSED,
     PHASES,
+    STARTED,
     CollectFailed,
     CollectSkipped,
     Failure,
@@ -46,8 +48,9 @@ from pytest_otlp.safe import qualified_name
 from pytest_otlp.warned import fact_of
 
 if TYPE_CHECKING:
+    from pytest_otlp.cases import Described
     from pytest_otlp.journal import Journal
-    from pytest_otlp.worker import TestObserver
+    from pytest_otlp.worker import PhaseWatch, TestObserver
 
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
@@ -131,6 +134,8 @@ class Recorder:
         self._observer: TestObserver | None = None
         self._phases: PlainPhases | None = None
         """Of the test that runs in this process, which is no `_Attempt` as long as they are gathered."""
+        self._gather: Callable[[TestReport], PhaseWatch | None] | None = None
+        """Gathers them; None before the first test, and where each has more to tell."""
         self._current = 0, ""
         """Key and node id of that test; the key is 0 when it is over."""
         self.defect = ""
@@ -145,21 +150,21 @@ class Recorder:
         observer.on_start = self.start
         observer.on_again = self.start_again
 
-    def start(self, nodeid: str, time: int, case: str) -> None:
-        """A test of this process is about to run; `case` is its `Case`, encoded."""
+    def start(self, test: Described, time: int) -> None:
+        """A test of this process is about to run."""
         self._keep_current()
-        self._keys += 1
-        self._current = self._keys, nodeid
+        self._keys = key = self._keys + 1
+        self._current = key, test.nodeid
         if self._phases is not None:
             self._phases.begin()
-        self._journal.append(events.encode_started(self._keys, nodeid, time, case))
+        self._journal.append(STARTED % (key, test.name, time, test.case))
 
-    def start_again(self, nodeid: str, time: int, case: str) -> None:
+    def start_again(self, test: Described, time: int) -> None:
         """A further attempt of a test of this process; flaky has some after one that was over."""
         self._keep_current()
-        attempt = self._attempts.get(("", nodeid))
+        attempt = self._attempts.get(("", test.nodeid))
         if attempt is None:
-            self.start(nodeid, time, case)
+            self.start(test, time)
         else:
             if attempt.rerun:
                 self._end(attempt, "")
@@ -208,6 +213,8 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """xdist's controller collects nothing itself; its hooks tell the number."""
+        if self._phases is not None and self.tells_plainly():
+            self._gather = self._phases.take
         if session.items:
             self.tests_collected(len(session.items))
 
@@ -218,7 +225,9 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A report that another plugin made may have any shape: what we cannot read must not fail the run."""
         try:
-            if self._taken_here(report):
+            if self._gather is not None and (watch := self._gather(report)) is not None:
+                if watch.following is None:
+                    self._passed()
                 return
             self._keep_current()
             if not self._taken_from_afar(report):
@@ -228,19 +237,12 @@ class Recorder:
                 self.defect or f"a report of {report.nodeid} could not be read ({qualified_name(type(error))})"
             )
 
-    def _taken_here(self, report: pytest.TestReport) -> bool:
-        """Takes the report of a phase of this process of which only the times are to be told. Most are."""
-        phases = self._phases
-        if phases is None or not (self._plainly or self.tells_plainly()):
-            return False
-        watch = phases.take(report)
-        if watch is None:
-            return False
-        if watch.following is None:
-            # The short line of a plain pass waits for the start of the next test.
-            self._journal.hold(events.encode_passed(self._current[0], phases.attempt, "", phases.packed()))
-            self._current = 0, ""
-        return True
+    def _passed(self) -> None:
+        """The test of this process is over, and its three phases were taken: there is nothing to tell but times."""
+        assert self._phases is not None
+        # The short line of a plain pass waits for the start of the next test.
+        self._journal.hold(PASSED % (self._current[0], self._phases.attempt, self._phases.packed()))
+        self._current = 0, ""
 
     def _taken_from_afar(self, report: pytest.TestReport) -> bool:
         """The same for a report that another process made."""

@@ -136,6 +136,11 @@ class Session:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        if self._exporter is not None:
+            self._exporter.let_go()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Outermost, so that our line comes after pytest's summary and sees the exit code that others may set."""

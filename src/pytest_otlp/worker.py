@@ -14,6 +14,7 @@ import pytest
 
 from pytest_otlp import events, traces
 from pytest_otlp.attributes import ask_others
+from pytest_otlp.cases import Cases, Described
 from pytest_otlp.clock import Clock
 from pytest_otlp.deselected import caller
 from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, TracesSplit, WarningFact
@@ -23,7 +24,6 @@ from pytest_otlp.marked import find_marked
 from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
     FACTS,
-    Cases,
     Facts,
     PhaseExtra,
     exception_of,
@@ -129,9 +129,9 @@ class TestObserver:
         self._setup = PhaseWatch("setup", self._call)
         self.watches = Watches(setup=self._setup, call=self._call, teardown=self._teardown)
         self._cases = Cases(redact)
-        self.on_start: Callable[[str, int, str], None] | None = None
-        """Told of each test before its setup: node id, time, encoded case. Else the case is on its first report."""
-        self.on_again: Callable[[str, int, str], None] | None = None
+        self.on_start: Callable[[Described, int], None] | None = None
+        """Told of each test before its setup, and of the time. Else its case is on its first report."""
+        self.on_again: Callable[[Described, int], None] | None = None
         """The same of each further attempt."""
         self.span: CurrentSpan | None = None
         self.logs: TestLogs | None = None
@@ -152,6 +152,7 @@ class TestObserver:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for decide in self.when_collected:
             decide(session)
+        self._cases.expect(session.items)
         nodeids = [item.nodeid for item in session.items]
         if self.plan_traces is not None:
             self.plan_traces(nodeids)
@@ -162,6 +163,7 @@ class TestObserver:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         start = self._monotonic()
+        test = self._cases.of(item)
         place = self.place
         place.phase = "setup"
         if item is self._item:
@@ -169,21 +171,21 @@ class TestObserver:
             tell = self.on_again
         else:
             self._item = item
-            place.nodeid = item.nodeid
+            place.nodeid = test.nodeid
             place.location = item.location
-            place.attempt = 1 + self._repeated.get(place.nodeid, 0)
+            place.attempt = 1 + self._repeated.get(test.nodeid, 0) if self._repeated else 1
             tell = self.on_start
             if tell is None:
-                self._setup.case = self._cases.encoded(item, place.nodeid)
+                self._setup.case = test.case
         if tell is not None:
-            tell(place.nodeid, start + self.offset, self._cases.encoded(item, place.nodeid))
+            tell(test, start + self.offset)
         # Only now: who is told may still have to tell of the attempt before.
         self._setup.start = start
         if place.attempt > 1:
             # pytest-retry (1.7) lets nobody see what came of its call.
             self._call.end, self._call.extra = 0, None
-        if place.nodeid in self._repeated:
-            self._repeated[place.nodeid] += 1
+        if test.nodeid in self._repeated:
+            self._repeated[test.nodeid] += 1
         if self.attachment is not None:
             self.attachment.restore()
 
