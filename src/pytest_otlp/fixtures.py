@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Iterator, Sized
+from collections.abc import Generator, Iterator, Sized
 from functools import partial
 from types import CodeType, TracebackType
 from typing import Any
 
 import pytest
 
+from pytest_otlp.clock import Clock
 from pytest_otlp.events import Failure, Fixture
 from pytest_otlp.paths import relative, root_of
 from pytest_otlp.reports import failure_within
@@ -23,11 +24,13 @@ _FINISH: CodeType = pytest.FixtureDef.finish.__code__
 class FixtureObserver:
     """Times the setup and the teardown of fixtures."""
 
-    def __init__(self, config: pytest.Config, found: list[Fixture], now: Callable[[], int], shortest: int) -> None:
+    def __init__(self, config: pytest.Config, found: list[Fixture], now: Clock, shortest: int) -> None:
         """`shortest`, ns: what takes less and does not fail is not told."""
         self._root = root_of(config)
         self._found = found
-        self._now = now
+        self._monotonic = now.monotonic
+        self._offset = now.offset
+        """From its times, which are those in here, to ns since the epoch."""
         self._shortest = shortest
         self._begun: dict[pytest.FixtureDef[Any], int] = {}
         """Teardowns under way."""
@@ -38,16 +41,17 @@ class FixtureObserver:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        finalizers = _finalizers_of(fixturedef)
+        # Those that stand there after a fixture's setup and did not before are its teardown. Nothing public tells.
+        finalizers: Sized = getattr(fixturedef, "_finalizers", ())
         inherent = len(finalizers)
-        start = self._now()
+        start = self._monotonic()
         try:
             result = yield
         except BaseException as error:
             __tracebackhide__ = True  # where another plugin's hook raised it, pytest shows the frames from here on
-            self._found.append(self._fixture(fixturedef, start, self._now(), _param_of(request), _failure(error)))
+            self._found.append(self._fixture(fixturedef, start, self._monotonic(), _param_of(request), _failure(error)))
             raise
-        if (end := self._now()) - start >= self._shortest:
+        if (end := self._monotonic()) - start >= self._shortest:
             self._found.append(self._fixture(fixturedef, start, end, _param_of(request)))
         if len(finalizers) > inherent:
             # Finalizers run last in, first out: this one right before the fixture's own, after those of its users.
@@ -55,14 +59,14 @@ class FixtureObserver:
         return result
 
     def _teardown_starts(self, fixturedef: pytest.FixtureDef[Any]) -> None:
-        self._begun[fixturedef] = self._now()
+        self._begun[fixturedef] = self._monotonic()
 
     @pytest.hookimpl(trylast=True)
     def pytest_fixture_post_finalizer(self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
         start = self._begun.pop(fixturedef, None)
         if start is None:
             return
-        end, param = self._now(), _param_of(request)
+        end, param = self._monotonic(), _param_of(request)
         self._over[fixturedef] = start, end, param
         if end - start >= self._shortest:
             self._found.append(self._fixture(fixturedef, start, end, param, teardown=True))
@@ -70,12 +74,12 @@ class FixtureObserver:
     def teardown_failed(self, error: BaseException) -> None:
         """Marks the fixtures whose teardown raised this: pytest tells of it after the last hook of a fixture."""
         for fixturedef, cause in _culprits(error):
-            start, end, param = self._over.get(fixturedef, (0, 0, ""))
-            plain = self._fixture(fixturedef, start, end, param, teardown=True)
+            if fixturedef not in self._over:
+                continue
+            plain = self._fixture(fixturedef, *self._over[fixturedef], teardown=True)
             if plain in self._found:
                 self._found.remove(plain)
-            if start:
-                self._found.append(plain._replace(failure=_failure(cause)))
+            self._found.append(plain._replace(failure=_failure(cause)))
 
     def _fixture(
         self,
@@ -92,19 +96,14 @@ class FixtureObserver:
         return Fixture(
             name=made[1] if made else fixturedef.argname,
             scope=text_of(fixturedef.scope),
-            start=start,
-            end=end,
+            start=start + self._offset,
+            end=end + self._offset,
             teardown=teardown,
             param=param,
             path=relative(code.co_filename, self._root) if code else "",
             line=code.co_firstlineno if code else 0,
             failure=failure,
         )
-
-
-def _finalizers_of(fixturedef: pytest.FixtureDef[Any]) -> Sized:
-    """Those that stand after a fixture's setup and did not before are its teardown. Nothing public tells."""
-    return getattr(fixturedef, "_finalizers", ())
 
 
 def _failure(error: BaseException) -> Failure | None:
