@@ -95,6 +95,24 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         }
     });
 
+    test("shortens a test's file before its name", async () => {
+        await go("view=tests&q=many");
+        await expect.poll(() => rows().count()).toBeGreaterThan(10);
+        const [whole, narrow] = await rows()
+            .first()
+            .evaluate((row) => {
+                const cell = row.querySelector<HTMLElement>(".test-name")!;
+                const widths = () => [...cell.children].map((part) => part.getBoundingClientRect().width);
+                const before = widths();
+                cell.style.width = `${before[0]! / 2 + before[1]! + 8}px`;
+                const after = widths();
+                cell.style.width = "";
+                return [before, after];
+            });
+        expect(narrow![0]).toBeLessThan(whole![0]!);
+        expect(narrow![1]).toBe(whole![1]);
+    });
+
     test("has the right rows in sight wherever it is scrolled to, and soon those around", async () => {
         await page().setViewportSize({ width: 1400, height: 2600 });
         await go("view=tests&sort=test");
