@@ -42,10 +42,11 @@ METHOD = """
   *longest freeze* is the longest time between two frames from the click to the last span.
 - *A page of one word that gets longer*, and the frames of *a page that does nothing* or only scrolls an empty box, show
   what this machine can do at best.
-- A report is opened from the disk in a new tab. *First paint* is the browser's first contentful paint; *usable* is
-  the first frame with what the page is for: failures and slowest tests, in the table of reports the first rows of
-  tests. *Filter* and *sort* of the reports are the time until the last change of the markup that comes of it has been
-  painted: by outcome (pytest-html) or by text; by duration.
+- A report is opened from the disk in a new window, a second and a half after that was made: before, the browser is busy
+  with parts of its own. *First paint* is the browser's first contentful paint; *usable* is the first frame with what
+  the page is for: failures and slowest tests, in the table of reports the first rows of tests. *Filter* and *sort* of
+  the reports are the time until the last change of the markup that comes of it has been painted: by outcome
+  (pytest-html) or by text; by duration.
 {notes}"""
 
 

@@ -85,6 +85,9 @@ export function frames(page: Page, scrolls: boolean): Promise<number[]> {
     }, scrolls);
 }
 
+/** ms for which a new window is left alone: the browser loads its own parts of it, scripts too, on the same processors. */
+const CALM = 1500;
+
 export interface Opened {
     page: Page;
     first: number;
@@ -92,7 +95,7 @@ export interface Opened {
     elements: number;
 }
 
-/** Open an address in a process of its own: ms until something is painted, and until what the selector names is. */
+/** Open an address in a window of its own: ms until something is painted, and until what the selector names is. */
 export async function opened(browser: Browser, url: string, selector: string, patience = 180_000): Promise<Opened> {
     const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
     const page = await context.newPage();
@@ -110,6 +113,7 @@ export async function opened(browser: Browser, url: string, selector: string, pa
         };
         requestAnimationFrame(look);
     }, selector);
+    await page.waitForTimeout(CALM);
     // To look from outside puts 330 KB of script into the page, while it loads.
     const told = page.waitForEvent("console", { predicate: (message) => message.text().startsWith("opened ") });
     await page.goto(url, { waitUntil: "commit" });

@@ -139,11 +139,10 @@ export async function copied(text: string): Promise<boolean> {
     return done;
 }
 
-export function Duration({ micros, of, role }: { micros: number; of?: number; role?: "gridcell" }) {
+export function Duration({ micros, of }: { micros: number; of?: number }) {
     const shared = of !== undefined && of > 0;
     return (
         <span
-            role={role}
             class={shared ? "duration shared" : "duration"}
             style={shared ? { backgroundSize: `${Math.min(100, (micros / of) * 100)}% 2px` } : undefined}
         >

@@ -54,7 +54,7 @@ export function useWindow(count: number, height: number, head: number, cursor: n
         if (wanted !== element.scrollTop) element.scrollTop = wanted;
     }, [cursor]);
     const top = Math.floor(aim / height);
-    const inSight = Math.ceil(place.size / height);
+    const inSight = Math.ceil((place.size - head) / height);
     // As many as were ever needed: with another number, each row would go to another's elements.
     const slots = useRef(0);
     slots.current = Math.max(slots.current, inSight + 2 * SPARE);

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { rerun } from "../model/command";
 import { duration } from "../model/format";
 import { sortOf, type Sortable } from "../model/order";
@@ -8,7 +8,7 @@ import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
-import { Copy, count, Duration, Empty, ordered, Sign, tests as some, tone } from "./bits";
+import { Copy, count, Empty, ordered, Sign, tests as some, tone } from "./bits";
 import { chosenRow, Split } from "./detail";
 import { useStore } from "./context";
 import { Rows, type RowProps } from "./rows";
@@ -144,34 +144,60 @@ function flipped(sort: string): string | undefined {
     return sort === first ? (sort.startsWith("-") ? sort.slice(1) : `-${sort}`) : undefined;
 }
 
+/**
+ * A row whose elements stay when it becomes another test's: only the texts are written anew. To compare elements with
+ * those before takes several times as long, and a filter may have to at each keystroke.
+ */
 function TestRow({ table, n, longest, props }: { table: TestTable; n: number; longest: number; props: RowProps }) {
+    const row = useRef<HTMLDivElement>(null);
     const [file, name, outcome] = [table.file.at(n), table.name[n] ?? "", table.outcome.at(n)];
-    // Most rows have that of the row whose elements they take.
+    const [attempt, flaky, took] = [table.attempt.at(n), table.flaky.at(n) === 1, table.duration.at(n)];
     const sign = useMemo(() => <Sign outcome={outcome} />, [outcome]);
+    const badges = attempt > 1 || flaky ? `${attempt} ${flaky}` : "";
+    const cells = useMemo(
+        () => [
+            <span role="gridcell">{sign}</span>,
+            <span role="gridcell" class="test-name">
+                <span class="file" />
+                <span class="name" />
+                {attempt > 1 && <i class="badge">attempt {attempt}</i>}
+                {flaky && <i class="badge o-rerun">flaky</i>}
+            </span>,
+            <span role="gridcell" class="wide dim ellipsis" />,
+            <span role="gridcell" class="wider dim ellipsis" />,
+            <span role="gridcell" class="wide dim" />,
+            <span role="gridcell" class="wide right dim" />,
+            <span role="gridcell" class="duration shared" />,
+        ],
+        [sign, badges],
+    );
+    useLayoutEffect(() => {
+        let cell = row.current!.children[1] as HTMLElement;
+        cell.title = table.nodeid(n);
+        write(cell.children[0]!, name && file);
+        write(cell.children[1]!, name || file);
+        for (const text of [
+            shortMessage(table, n),
+            table.markers.at(n).replaceAll(",", ", "),
+            table.worker.at(n),
+            duration(table.start.at(n)),
+            duration(took),
+        ])
+            write((cell = cell.nextElementSibling as HTMLElement), text);
+        cell.style.backgroundSize = `${longest > 0 ? Math.min(100, (took / longest) * 100) : 0}% 2px`;
+    });
     return (
-        <div {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
-            <span role="gridcell">{sign}</span>
-            <span role="gridcell" class="test-name" title={table.nodeid(n)}>
-                {name && <span class="file">{file}</span>}
-                <span class="name">{name || file}</span>
-                {table.attempt.at(n) > 1 && <i class="badge">attempt {table.attempt.at(n)}</i>}
-                {table.flaky.at(n) === 1 && <i class="badge o-rerun">flaky</i>}
-            </span>
-            <span role="gridcell" class="wide dim ellipsis">
-                {shortMessage(table, n)}
-            </span>
-            <span role="gridcell" class="wider dim ellipsis">
-                {table.markers.at(n).replaceAll(",", ", ")}
-            </span>
-            <span role="gridcell" class="wide dim">
-                {table.worker.at(n)}
-            </span>
-            <span role="gridcell" class="wide right dim">
-                {duration(table.start.at(n))}
-            </span>
-            <Duration role="gridcell" micros={table.duration.at(n)} of={longest} />
+        <div ref={row} {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
+            {cells}
         </div>
     );
+}
+
+/** Make an element's text another, in place. */
+function write(element: Element, text: string): void {
+    const node = element.firstChild as Text | null;
+    if (!node) element.textContent = text;
+    else if (node.data !== text) node.data = text;
 }
 
 /** The exception without its package, and what it says. */

@@ -68,6 +68,51 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await expect.poll(() => page().url()).toContain("q=outcome:skipped");
     });
 
+    test("says in a row that was another test's what a row made anew says", async () => {
+        const told = () =>
+            page()
+                .locator(".tests .row")
+                .evaluateAll((rows) =>
+                    rows.map((row) => [
+                        row.classList.contains("bad"),
+                        row.querySelector("svg")!.getAttribute("aria-label"),
+                        row.querySelector<HTMLElement>(".test-name")!.title,
+                        ...[...row.querySelectorAll("span, .badge")].map((part) => part.textContent),
+                        row.querySelector<HTMLElement>(".duration")!.style.backgroundSize,
+                    ]),
+                );
+        const queries = ["-many", "outcome:failed,error", "is:flaky", "marker:slow", "many", ""];
+        const anew: unknown[] = [];
+        for (const q of queries) {
+            await go(`view=tests&q=${encodeURIComponent(q)}`);
+            await page().reload();
+            await rows().first().waitFor();
+            anew.push(await told());
+        }
+        for (const [i, q] of queries.entries()) {
+            await page().locator("#filter").fill(q);
+            await expect.poll(told, { message: q }).toEqual(anew[i]);
+        }
+    });
+
+    test("shortens a test's file before its name", async () => {
+        await go("view=tests&q=many");
+        await expect.poll(() => rows().count()).toBeGreaterThan(10);
+        const [whole, narrow] = await rows()
+            .first()
+            .evaluate((row) => {
+                const cell = row.querySelector<HTMLElement>(".test-name")!;
+                const widths = () => [...cell.children].map((part) => part.getBoundingClientRect().width);
+                const before = widths();
+                cell.style.width = `${before[0]! / 2 + before[1]! + 8}px`;
+                const after = widths();
+                cell.style.width = "";
+                return [before, after];
+            });
+        expect(narrow![0]).toBeLessThan(whole![0]!);
+        expect(narrow![1]).toBe(whole![1]);
+    });
+
     test("has the right rows in sight wherever it is scrolled to, and soon those around", async () => {
         await page().setViewportSize({ width: 1400, height: 2600 });
         await go("view=tests&sort=test");
