@@ -89,6 +89,8 @@ class _Attempt:
     """The start of that one was not announced yet."""
     told = False
     """More is known of it than the times of its phases: a report that has only these may be of the next attempt."""
+    brief = False
+    """Its worker says no more of a plain phase than that it was one, until the last."""
     subtests: Sequence[Subtest] = ()
     """Of the phase that runs."""
 
@@ -247,16 +249,19 @@ class Recorder:
     def _taken_from_afar(self, report: pytest.TestReport) -> bool:
         """The same for a report that another process made."""
         when = report.when
+        worker = report.__dict__.get("worker_id", "")
+        attempt = self._attempts.get((worker, report.nodeid))
         packed: Packed | None = report.__dict__.get(FACTS)
+        if packed is None and when == "call" and attempt is not None and attempt.brief:
+            packed = ""
         if packed is None or when not in PHASES or not passed_plainly(report):
             return False
         if not (self._plainly or self.tells_plainly()):
             return False
-        worker = report.__dict__.get("worker_id", "")
-        attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
+        attempt = attempt or self._claim(worker, report.nodeid)
         if not attempt.expects(when) or (isinstance(packed, tuple) and packed[2]):
             return False
-        del report.__dict__[FACTS]
+        report.__dict__.pop(FACTS, None)
         if isinstance(packed, str):
             self._take_briefly(attempt, worker, report, packed)
         else:
@@ -280,6 +285,7 @@ class Recorder:
             self._journal.append(events.encode_passed(attempt.key, attempt.number, worker, facts, attempt.case))
             self._forget(attempt, worker)
         else:
+            attempt.brief = True
             attempt.case = facts or attempt.case
             attempt.plain.append((int(report.start * 1e9), int(report.stop * 1e9), report.duration))
 

@@ -68,7 +68,7 @@ Packed: TypeAlias = tuple[str, str, str] | str
 """Facts as texts: xdist, pytest-forked and reportlog serialise everything on a report.
 
 The times, the test's case, and what few phases have. Or one text: of a test of which nothing but the times is to be
-told, the case with the report of its setup, nothing with that of its call, all times with that of its teardown.
+told, the case with the report of its setup, all times with that of its teardown, and that of its call has no facts.
 """
 
 

@@ -135,9 +135,11 @@ class WorkerHooks:
             untold = phases.give_up() or ()
             attach(self._observer, report, [(watch.start + offset, watch.end + offset) for watch in untold])
             self._attached = report
-        else:
-            report.__dict__[FACTS] = phases.packed() if watch.following is None else watch.case
-            watch.case = ""
+        elif watch.following is None:
+            report.__dict__[FACTS] = phases.packed()
+        elif report.when == "setup":
+            # That of a plain call has nothing: each entry is a cost to both processes.
+            report.__dict__[FACTS], watch.case = watch.case, ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

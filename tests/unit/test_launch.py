@@ -239,6 +239,7 @@ def test_it_is_no_child_of_the_process_that_runs_the_tests(journal: Journal, ser
         from pytest_otlp.launch import ExporterProcess
         exporter = ExporterProcess(echo=False)
         exporter.follow(json.loads(sys.argv[1]))
+        exporter.let_go()
         try:
             os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
