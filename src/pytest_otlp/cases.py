@@ -32,6 +32,7 @@ class Described(NamedTuple):
     """A test that is about to run."""
 
     item: pytest.Item
+    """Kept, so that its identity stays its own."""
     nodeid: str
     name: str
     """The node id as an element of a line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -124,7 +124,7 @@ class Recorder:
         self._now = now
         self._policy = policy
         self._keys = 0
-        self._unclaimed: dict[str, deque[_Attempt]] = {}
+        self._unclaimed: dict[str, list[_Attempt]] = {}
         self._attempts: dict[tuple[str, str], _Attempt] = {}
         self._warnings = 0
         self._told_warnings: Counter[str] = Counter()
@@ -200,7 +200,7 @@ class Recorder:
     def _new_attempt(self, nodeid: str) -> _Attempt:
         self._keys += 1
         attempt = _Attempt(self._keys, nodeid)
-        self._unclaimed.setdefault(nodeid, deque()).append(attempt)
+        self._unclaimed.setdefault(nodeid, []).append(attempt)
         return attempt
 
     @property
@@ -383,7 +383,7 @@ class Recorder:
         if not waiting:
             self._announce(nodeid, worker)
             waiting = self._unclaimed[nodeid]
-        attempt = self._attempts[worker, nodeid] = waiting.popleft()
+        attempt = self._attempts[worker, nodeid] = waiting.pop(0)
         if not waiting:
             del self._unclaimed[nodeid]
         return attempt

@@ -162,8 +162,9 @@ class TestObserver:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        start = self._monotonic()
+        # Before the clock is asked: now and then it describes the next tests, which is no part of this one's setup.
         test = self._cases.of(item)
+        start = self._monotonic()
         place = self.place
         place.phase = "setup"
         if item is self._item:

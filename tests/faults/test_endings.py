@@ -186,23 +186,50 @@ def test_16_a_timeout_by_thread(scene: Scene) -> None:
 DIES = """
 import os, pathlib, signal, time
 
+import pytest
+
 STARTED = pathlib.Path("started")
+DOWN = "down\\n"
+CONTROLS = "PYTEST_XDIST_WORKER" not in os.environ
 
 def pytest_configure():
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+    if CONTROLS:
         STARTED.write_text("")  # an earlier run in this folder left one
 
-def pytest_runtest_logstart(nodeid):
-    if "PYTEST_XDIST_WORKER" not in os.environ:
+def note(line):
+    if CONTROLS:
         with STARTED.open("a") as file:
-            file.write(f"{nodeid}\\n")
+            file.write(line)
+
+def pytest_runtest_logstart(nodeid):
+    note(f"{nodeid}\\n")
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(error):
+    if error:
+        note(DOWN)
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition(STARTED.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 def die(request):
     \"\"\"xdist's controller fails when it sends tests to a dead worker: here it has taken in all that was told.\"\"\"
-    deadline = time.monotonic() + 30
-    while f"{request.node.nodeid}\\n" not in STARTED.read_text() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda told: f"{request.node.nodeid}\\n" in told)
     os.kill(os.getpid(), signal.SIGKILL)
+
+def my_turn(most):
+    \"\"\"Whether this worker is one of so many that are to die; one after the other, for the reason of `die`.\"\"\"
+    for turn in range(most):
+        try:
+            os.close(os.open(f"turn-{turn}", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        # With a line after that the controller is done with those who died before.
+        wait_for(lambda told: not turn or told.count(DOWN) >= turn and not told.endswith(DOWN))
+        return True
+    return False
 """
 
 
@@ -212,7 +239,7 @@ def sixty_one(condition: str) -> dict[str, str]:
         "conftest.py": DIES,
         "test_it.py": f"""
 import pytest
-from conftest import die
+from conftest import die, my_turn
 
 @pytest.mark.parametrize("n", range(61))
 def test_n(n, request):
@@ -237,13 +264,13 @@ def test_17_a_worker_is_killed(scene: Scene, protocol: Protocol) -> None:
 def test_17_workers_are_killed_and_not_replaced(scene: Scene, most: int) -> None:
     """xdist ends the session then, and how many tests run before that is a matter of chance: pytest counts them."""
     pytest.importorskip("xdist")
-    suite = sixty_one("n % 10 == 5")
+    suite = sixty_one(f"n % 10 == 5 and my_turn({most + 1})")
     with OtlpServer() as server, scene.live(suite, server, "-n2", f"--max-worker-restart={most}") as live:
         ended = live.ended(None)
     run = check_delivered(ended)
     assert run.exit_code == scene.without(suite, "-n2", f"--max-worker-restart={most}").exit_code == 1
     crashed = [name for name, outcome in outcomes(run).items() if outcome == "crashed"]
-    assert len(crashed) > most
+    assert len(crashed) == most + 1
     assert all(int(name[:-1].partition("[")[2]) % 10 == 5 for name in crashed)
 
 
