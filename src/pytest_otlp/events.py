@@ -406,9 +406,9 @@ def encode(event: Event) -> str:
 
 
 STARTED = '["start",%d,%s,%d,%s]\n'
-"""The line of a `TestStarted`: key, encoded node id, time, encoded case. Each test pays, so it is no call."""
-PASSED = '["ok",%d,%d,"","%s"]\n'
-"""The same of a `TestPassed` of the process that owns the run: key, attempt, what `PACK_TIMES` gives, in hex."""
+"""The line of a `TestStarted`, for `%`: key, encoded node id, time, encoded case. Each test pays, so it is no call."""
+PASSED = '["ok",%d,%d,%s,"%s"%s]\n'
+"""The same of a `TestPassed`: key, attempt, encoded worker, what `PACK_TIMES` gives in hex, a comma and the case."""
 PACK_TIMES = _TIMES.pack
 """As `pack_times`, of single values."""
 
@@ -416,13 +416,12 @@ PACK_TIMES = _TIMES.pack
 def encode_started(key: int, nodeid: str, time: int, case: str = "", worker: str = "") -> str:
     """The line of a `TestStarted`, from a case that is encoded already."""
     last = f",{quoted(worker)}" if worker else ""
-    return f'["start",{key},{quoted(nodeid)},{time},{case or "null"}{last}]\n'
+    return STARTED % (key, quoted(nodeid), time, f"{case or 'null'}{last}")
 
 
 def encode_passed(key: int, attempt: int, worker: str, times: str, case: str = "") -> str:
     """The line of a `TestPassed`, from times that are packed and a case that is encoded already."""
-    who = quoted(worker) if worker else '""'
-    return f'["ok",{key},{attempt},{who},"{times}"{f",{case}" if case else ""}]\n'
+    return PASSED % (key, attempt, quoted(worker), times, f",{case}" if case else "")
 
 
 def pack_times(offset: int, times: Sequence[int], durations: Sequence[float]) -> str:
@@ -432,7 +431,7 @@ def pack_times(offset: int, times: Sequence[int], durations: Sequence[float]) ->
     times: start and end of setup, call and teardown, in ns of some clock
     durations: s, as pytest reported them
     """
-    return _TIMES.pack(offset, *times, *durations).hex()
+    return PACK_TIMES(offset, *times, *durations).hex()
 
 
 def _unpack_times(text: str) -> tuple[tuple[int, int, int, int, int, int], tuple[int, int, int]]:

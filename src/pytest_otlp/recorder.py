@@ -137,7 +137,7 @@ class Recorder:
         self._phases: PlainPhases | None = None
         """Of the test that runs in this process, which is no `_Attempt` as long as they are gathered."""
         self._gather: Callable[[TestReport], PhaseWatch | None] | None = None
-        """Gathers them; None before the first test, and where each has more to tell."""
+        """Gathers them; None before the end of the collection, and where each test has more to tell."""
         self._current = 0, ""
         """Key and node id of that test; the key is 0 when it is over."""
         self.defect = ""
@@ -243,7 +243,7 @@ class Recorder:
         """The test of this process is over, and its three phases were taken: there is nothing to tell but times."""
         assert self._phases is not None
         # The short line of a plain pass waits for the start of the next test.
-        self._journal.hold(PASSED % (self._current[0], self._phases.attempt, self._phases.packed()))
+        self._journal.hold(PASSED % (self._current[0], self._phases.attempt, '""', self._phases.packed(), ""))
         self._current = 0, ""
 
     def _taken_from_afar(self, report: pytest.TestReport) -> bool:

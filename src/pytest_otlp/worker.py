@@ -174,7 +174,7 @@ class TestObserver:
             self._item = item
             place.nodeid = test.nodeid
             place.location = item.location
-            place.attempt = 1 + self._repeated.get(test.nodeid, 0) if self._repeated else 1
+            place.attempt = 1 + self._repeated.get(test.nodeid, 0)
             tell = self.on_start
             if tell is None:
                 self._setup.case = test.case

@@ -56,13 +56,10 @@ class _Packer:
     def add(self, record: Record) -> None:
         try:
             data = self._to.record(record)
-            pieces = () if len(data) <= self._room else self._fitted(record)
+            pieces = (data,) if len(data) <= self._room else self._fitted(record)
         except Exception:  # noqa: BLE001 - one bad record must not take the others with it
             self._unencodable += 1
             self._aside += 1
-            return
-        if not pieces:
-            self._put(data, 1)
             return
         for piece in pieces[:-1]:
             self._put(piece, 0)
