@@ -139,12 +139,17 @@ export async function copied(text: string): Promise<boolean> {
     return done;
 }
 
+/** The size of the line below a duration: how much it is of another one. */
+export function lineSize(micros: number, of: number): string {
+    return `${of > 0 ? Math.min(100, (micros / of) * 100) : 0}% 2px`;
+}
+
 export function Duration({ micros, of }: { micros: number; of?: number }) {
     const shared = of !== undefined && of > 0;
     return (
         <span
             class={shared ? "duration shared" : "duration"}
-            style={shared ? { backgroundSize: `${Math.min(100, (micros / of) * 100)}% 2px` } : undefined}
+            style={shared ? { backgroundSize: lineSize(micros, of) } : undefined}
         >
             {duration(micros)}
         </span>

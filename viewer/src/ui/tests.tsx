@@ -8,7 +8,7 @@ import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
-import { Copy, count, Empty, ordered, Sign, tests as some, tone } from "./bits";
+import { Copy, count, Empty, lineSize, ordered, Sign, tests as some, tone } from "./bits";
 import { chosenRow, Split } from "./detail";
 import { useStore } from "./context";
 import { Rows, type RowProps } from "./rows";
@@ -184,7 +184,7 @@ function TestRow({ table, n, longest, props }: { table: TestTable; n: number; lo
             duration(took),
         ])
             write((cell = cell.nextElementSibling as HTMLElement), text);
-        cell.style.backgroundSize = `${longest > 0 ? Math.min(100, (took / longest) * 100) : 0}% 2px`;
+        cell.style.backgroundSize = lineSize(took, longest);
     });
     return (
         <div ref={row} {...props} class={`${props.class} ${isBad(outcome) ? "bad" : ""}`}>
