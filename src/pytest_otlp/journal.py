@@ -48,7 +48,7 @@ class Journal:
             os.register_at_fork(after_in_child=self._owner.clear)
 
     def hold(self, line: str) -> None:
-        """Lets a line wait for the next one, so that both are one write: of a test that is over, for the next test."""
+        """Lets a line wait for the next one that is appended, so that both are one write."""
         self._held += line
 
     def flush(self) -> None:

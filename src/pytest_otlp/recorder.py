@@ -32,13 +32,13 @@ from pytest_otlp.reports import (
     FACTS,
     LONG_PHASE,
     Facts,
-    Packed,
     PhaseExtra,
+    PlainReport,
     failure_of,
     failure_of_exception,
     output_of,
-    passed_plainly,
     phase_of,
+    plain_report_of,
     properties_of,
     reason_of,
     subtest_of,
@@ -121,6 +121,7 @@ class Recorder:
     def __init__(self, config: pytest.Config, journal: Journal, now: Callable[[], int], policy: Policy) -> None:
         self._config = config
         self._journal = journal
+        self._append: Callable[[str], None] = journal.append
         self._now = now
         self._policy = policy
         self._keys = 0
@@ -159,7 +160,7 @@ class Recorder:
         self._current = key, test.nodeid
         if self._phases is not None:
             self._phases.begin()
-        self._journal.append(STARTED % (key, test.name, time, test.case))
+        self._append(STARTED % (key, test.name, time, test.case))
 
     def start_again(self, test: Described, time: int) -> None:
         """A further attempt of a test of this process; flaky has some after one that was over."""
@@ -170,7 +171,7 @@ class Recorder:
         else:
             if attempt.rerun:
                 self._end(attempt, "")
-            self._journal.append(events.encode_started(attempt.key, attempt.nodeid, time))
+            self._append(events.encode_started(attempt.key, attempt.nodeid, time))
 
     def _keep_current(self) -> None:
         """What was gathered of the test of this process goes on as an `_Attempt`: it is no plain pass after all."""
@@ -183,19 +184,19 @@ class Recorder:
         attempt.offset = phases.offset
         attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
 
-    def start_elsewhere(self, nodeid: str, worker: str) -> None:
+    def start_elsewhere(self, nodeid: str, worker: str, time: int) -> None:
         """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
         for (owner, known), attempt in self._attempts.items():
             if known == nodeid and attempt.awaited:
                 attempt.awaited = False
-                self._journal.append(events.encode_started(attempt.key, nodeid, self._now(), worker=owner))
+                self._append(events.encode_started(attempt.key, nodeid, time, worker=owner))
                 return
-        self._announce(nodeid, worker)
+        self._announce(nodeid, worker, time)
 
-    def _announce(self, nodeid: str, worker: str) -> None:
+    def _announce(self, nodeid: str, worker: str, time: int) -> None:
         attempt = self._new_attempt(nodeid)
         attempt.announced = worker
-        self._journal.append(events.encode_started(attempt.key, nodeid, self._now(), worker=worker))
+        self._append(events.encode_started(attempt.key, nodeid, time, worker=worker))
 
     def _new_attempt(self, nodeid: str) -> _Attempt:
         self._keys += 1
@@ -210,7 +211,7 @@ class Recorder:
 
     def tell(self, line: str) -> None:
         """Appends a line that is encoded already."""
-        self._journal.append(line)
+        self._append(line)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -221,7 +222,7 @@ class Recorder:
             self.tests_collected(len(session.items))
 
     def tests_collected(self, tests: int) -> None:
-        self._journal.append(events.encode(TestsCollected(self._now(), tests)))
+        self._append(events.encode(TestsCollected(self._now(), tests)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -232,12 +233,16 @@ class Recorder:
                     self._passed()
                 return
             self._keep_current()
-            if not self._taken_from_afar(report):
+            plain = plain_report_of(report) if self._plainly or self.tells_plainly() else None
+            if plain is not None and self._take_from_afar(plain):
+                report.__dict__.pop(FACTS, None)
+            else:
                 self._record(report)
         except Exception as error:  # noqa: BLE001  see above
-            self.defect = (
-                self.defect or f"a report of {report.nodeid} could not be read ({qualified_name(type(error))})"
-            )
+            self._note_defect(report.nodeid, error)
+
+    def _note_defect(self, nodeid: str, error: Exception) -> None:
+        self.defect = self.defect or f"a report of {nodeid} could not be read ({qualified_name(type(error))})"
 
     def _passed(self) -> None:
         """The test of this process is over, and its three phases were taken: there is nothing to tell but times."""
@@ -246,28 +251,23 @@ class Recorder:
         self._journal.hold(PASSED % (self._current[0], self._phases.attempt, '""', self._phases.packed(), ""))
         self._current = 0, ""
 
-    def _taken_from_afar(self, report: pytest.TestReport) -> bool:
-        """The same for a report that another process made."""
-        when = report.when
-        worker = report.__dict__.get("worker_id", "")
-        attempt = self._attempts.get((worker, report.nodeid))
-        packed: Packed | None = report.__dict__.get(FACTS)
-        if packed is None and when == "call" and attempt is not None and attempt.brief:
-            packed = ""
-        if packed is None or when not in PHASES or not passed_plainly(report):
+    def _take_from_afar(self, plain: PlainReport) -> bool:
+        """Tells of a phase of a test of another process; False, and nothing is done, where more is to be told of it."""
+        when, worker, facts = plain.when, plain.worker, plain.facts
+        attempt = self._attempts.get((worker, plain.nodeid))
+        if facts is None and when == "call" and attempt is not None and attempt.brief:
+            facts = ""
+        if facts is None or when not in PHASES:
             return False
-        if not (self._plainly or self.tells_plainly()):
+        attempt = attempt or self._claim(worker, plain.nodeid)
+        if not attempt.expects(when) or (isinstance(facts, tuple) and facts[2]):
             return False
-        attempt = attempt or self._claim(worker, report.nodeid)
-        if not attempt.expects(when) or (isinstance(packed, tuple) and packed[2]):
-            return False
-        report.__dict__.pop(FACTS, None)
-        if isinstance(packed, str):
-            self._take_briefly(attempt, worker, report, packed)
+        if isinstance(facts, str):
+            self._take_briefly(attempt, plain, facts)
         else:
-            facts = unpack(packed)
-            self._learn(attempt, facts)
-            self._take(attempt, worker, report, facts.start, facts.end)
+            unpacked = unpack(facts)
+            self._learn(attempt, unpacked)
+            self._take(attempt, plain, unpacked.start, unpacked.end)
         if worker != attempt.announced and attempt.plain and when == "setup":
             self._place(attempt, worker)
         return True
@@ -279,35 +279,33 @@ class Recorder:
         for number, (start, end) in enumerate(facts.earlier[: len(attempt.plain)]):
             attempt.plain[number] = start, end, attempt.plain[number][2]
 
-    def _take_briefly(self, attempt: _Attempt, worker: str, report: pytest.TestReport, facts: str) -> None:
+    def _take_briefly(self, attempt: _Attempt, plain: PlainReport, facts: str) -> None:
         """The teardown's report has the times of all phases: until then those of the reports have to do."""
-        if report.when == "teardown":
-            self._journal.append(events.encode_passed(attempt.key, attempt.number, worker, facts, attempt.case))
-            self._forget(attempt, worker)
+        if plain.when == "teardown":
+            self._append(events.encode_passed(attempt.key, attempt.number, plain.worker, facts, attempt.case))
+            self._forget(attempt, plain.worker)
         else:
             attempt.brief = True
             attempt.case = facts or attempt.case
-            attempt.plain.append((int(report.start * 1e9), int(report.stop * 1e9), report.duration))
+            attempt.plain.append((int(plain.start * 1e9), int(plain.stop * 1e9), plain.duration))
 
-    def _take(self, attempt: _Attempt, worker: str, report: pytest.TestReport, start: int, end: int) -> None:
-        attempt.plain.append((start, end, report.duration))
-        if report.when == "teardown":
-            self._pass(attempt, worker)
+    def _take(self, attempt: _Attempt, plain: PlainReport, start: int, end: int) -> None:
+        attempt.plain.append((start, end, plain.duration))
+        if plain.when == "teardown":
+            self._pass(attempt, plain.worker)
         elif end - start > LONG_PHASE:
-            self._write(attempt, worker, last=False)
+            self._write(attempt, plain.worker, last=False)
 
     def _pass(self, attempt: _Attempt, worker: str) -> None:
         """All three phases are told in one short line."""
         (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
         times = events.pack_times(attempt.offset, (a, b, c, d, e, f), (setup, call, teardown))
-        self._journal.append(events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case))
+        self._append(events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case))
         self._forget(attempt, worker)
 
     def _place(self, attempt: _Attempt, worker: str) -> None:
         """The first report of a test says which worker runs it, if its start did not: its span's id depends on it."""
-        self._journal.append(
-            events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case)
-        )
+        self._append(events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case))
         attempt.case = ""
 
     def tells_plainly(self) -> bool:
@@ -381,7 +379,7 @@ class Recorder:
         """The first report of a test that a worker runs: now the worker is known."""
         waiting = self._unclaimed.get(nodeid)
         if not waiting:
-            self._announce(nodeid, worker)
+            self._announce(nodeid, worker, self._now())
             waiting = self._unclaimed[nodeid]
         attempt = self._attempts[worker, nodeid] = waiting.pop(0)
         if not waiting:
@@ -393,7 +391,7 @@ class Recorder:
     ) -> None:
         extra = facts.extra or PhaseExtra()
         for line in extra.process:
-            self._journal.append(line)
+            self._append(line)
         attempt.told = True
         attempt.passed = attempt.passed and category in _PASSED
         self.defect = self.defect or extra.defect
@@ -432,7 +430,7 @@ class Recorder:
 
     def _write(self, attempt: _Attempt, worker: str, *, last: bool) -> None:
         self._settle_plain(attempt)
-        self._journal.append(
+        self._append(
             events.encode_phases(attempt.key, attempt.number, worker, attempt.rows, last=last, case=attempt.case)
         )
         attempt.rows.clear()
@@ -482,7 +480,7 @@ class Recorder:
         if attempt.rows or attempt.plain:
             self._write(attempt, worker, last=False)
         message = str(report.longrepr)
-        self._journal.append(events.encode(TestCrashed(attempt.key, worker, self._now(), message)))
+        self._append(events.encode(TestCrashed(attempt.key, worker, self._now(), message)))
         del self._attempts[worker, report.nodeid]
 
     @pytest.hookimpl(tryfirst=True)
@@ -493,10 +491,10 @@ class Recorder:
         start, end, worker, exception = facts
         if report.failed:
             failed = CollectFailed(report.nodeid, worker, start, end, failure_of(report, exception))
-            self._journal.append(events.encode(failed))
+            self._append(events.encode(failed))
         else:
             skipped = CollectSkipped(report.nodeid, worker, start, end, reason_of(report))
-            self._journal.append(events.encode(skipped))
+            self._append(events.encode(skipped))
 
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
         self._warnings += 1
@@ -505,7 +503,7 @@ class Recorder:
         elif when != "collect" and self._warnings_of_run < MOST_WARNINGS:
             self._warnings_of_run += 1
             warned = RunWarned(self._now(), nodeid, fact_of(warning_message, root_of(self._config)))
-            self._journal.append(events.encode(warned))
+            self._append(events.encode(warned))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.note_failure(excinfo)
@@ -526,7 +524,7 @@ class Recorder:
                 if attempt.rows or attempt.plain:
                     self._write(attempt, worker, last=attempt.rerun)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
-            self._journal.append(events.encode(end))
+            self._append(events.encode(end))
 
 
 def _category_without_terminal(report: pytest.TestReport) -> str:

@@ -102,17 +102,35 @@ def _decoded(text: str) -> PhaseExtra:
     )
 
 
-def passed_plainly(report: pytest.TestReport) -> bool:
-    """Whether a report says of its phase no more than that it passed, and when. Every test asks.
+class PlainReport(NamedTuple):
+    """A report that says of its phase no more than that it passed, and when: as it was when it came."""
 
-    Other plugins' reports may have any shape.
-    """
-    return (
+    report: pytest.TestReport
+    when: str
+    nodeid: str
+    worker: str
+    """Empty for a test of this process, or of one that was forked from it."""
+    facts: Packed | None
+    start: float
+    stop: float
+    duration: float
+    """s"""
+
+
+def plain_report_of(report: pytest.TestReport) -> PlainReport | None:
+    """None where it says more. Every test asks. Other plugins' reports may have any shape."""
+    told = report.__dict__
+    if not (
         type(report) is pytest.TestReport
         and report.outcome == "passed"
         and not report.user_properties
         and type(report.duration) is float
-        and "wasxfail" not in report.__dict__
+        and "wasxfail" not in told
+    ):
+        return None
+    worker = told.get("worker_id", "")
+    return PlainReport(
+        report, report.when, report.nodeid, worker, told.get(FACTS), report.start, report.stop, report.duration
     )
 
 

@@ -64,7 +64,9 @@ class Session:
         self._exporter = exporter
         if exporter is not None:
             exporter.follow(self._told_to_exporter)
-        self.recorder = Recorder(config, self._journal, self.now, Policy(options.redact, options.output))
+        self.recorder = _recorder_of(bool(self._workers))(
+            config, self._journal, self.now, Policy(options.redact, options.output)
+        )
 
     @property
     def settings(self) -> Settings:
@@ -214,6 +216,14 @@ class Session:
         if self._journal.dropped:
             found.append(f"{self._journal.dropped} facts could not be written to {self._journal.path}")
         return found
+
+
+def _recorder_of(distributed: bool) -> type[Recorder]:
+    if not distributed:
+        return Recorder
+    from pytest_otlp.controller import ControllerRecorder  # noqa: PLC0415  only where xdist is
+
+    return ControllerRecorder
 
 
 def _shown_on_a_page() -> list[str]:

@@ -57,7 +57,7 @@ class ControllerHooks:
             self._recorder.tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._recorder.start_elsewhere(nodeid, worker_that_runs(self._dsession, nodeid))
+        self._recorder.start_elsewhere(nodeid, worker_that_runs(self._dsession, nodeid), self._now())
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:

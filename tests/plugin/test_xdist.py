@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_otlp.reports import FACTS
+from support.deadline import wait_until
 from support.runs import Runner
 from support.traces import is_root, is_worker
 
@@ -153,6 +155,28 @@ pytest success
     )
 
 
+def test_reports_without_our_facts(run_pytest: Runner) -> None:
+    """As of a worker on another machine that has no plugin of ours."""
+    conftest = f"""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_logreport(report):
+            if hasattr(report, "node"):
+                report.__dict__.pop("{FACTS}", None)
+            return (yield)
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": "def test_a(): pass\ndef test_b(): pass"}, "-n1")
+    assert (
+        run.tree("code.function.name")
+        == """
+pytest success
+  test_it.py::test_a passed (setup, call, teardown)
+  test_it.py::test_b passed (setup, call, teardown)
+"""
+    )
+
+
 @pytest.mark.parametrize(
     ("bad", "args", "tree"),
     [
@@ -268,6 +292,8 @@ def test_the_controller_dies_before_any_report(run_pytest: Runner) -> None:
     """
     with run_pytest.live(suite, "-n2") as live:
         live.server.wait_for(lambda server: len([*live.folder.glob("*.seen")]) == 2, 30)
+        (journal,) = live.folder.glob(".pytest_cache/d/otlp/*.jsonl")
+        wait_until(lambda: journal.read_text().count('["start"') == 2, "both starts are written down")
         live.kill()
         live.server.wait_for(lambda server: any(map(is_root, server.spans())), 30)
         run = live.finish()
