@@ -19,7 +19,7 @@ from pytest_otlp.exporter.spans import span_count, spans_of
 from pytest_otlp.exporter.trace import Trace
 
 TICK = 0.2
-"""s that a finished test's spans wait for company."""
+"""s after a request in which finished tests' spans wait for company."""
 BATCH = 1920
 """Spans that do not wait any longer; with the markers that go ahead of them they fit into one payload."""
 METRICS_INTERVAL = 1.0
@@ -168,14 +168,21 @@ class Exporter:
         return found
 
     def flush(self) -> None:
-        self._flushed = time.monotonic()
         pending, self._pending = self._pending, []
         markers = self._markers_of_files()
-        if pending or markers:
+        sent = bool(pending or markers)
+        if sent:
             place = self._pending_end - len(pending) if pending else None
             self._senders.traces.offer(self._resource, [*markers, *pending], place, len(markers))
         if self._senders.logs is not None and self.run.shows:
-            self._senders.logs.flush(self._resource)
+            sent = self._senders.logs.flush(self._resource) or sent
+        if sent:
+            self._flushed = time.monotonic()
+
+    @property
+    def pause(self) -> float:
+        """s for which what comes now would only wait: not positive some time after the last flush."""
+        return self._flushed + TICK - time.monotonic()
 
     def _markers_of_files(self) -> Sequence[Span]:
         if not (self.live and self._traces and self._trace is not None):
@@ -189,7 +196,7 @@ class Exporter:
         if self.live:
             self._send_markers(self._trace)
         # Where the endpoint is behind, the next request is a large one rather than one of many.
-        if time.monotonic() - self._flushed >= TICK and not self._senders.traces.waiting:
+        if self.pause <= 0 and not self._senders.traces.waiting:
             self.flush()
         if self.live and time.monotonic() - self._measured >= METRICS_INTERVAL:
             self._measure()

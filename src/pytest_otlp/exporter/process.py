@@ -25,7 +25,7 @@ from pytest_otlp.exporter.transport import Transport
 from pytest_otlp.journal import LAST_WORD, JournalReader
 
 POLL = 0.04
-"""s between two looks at the journal."""
+"""s between two looks at the journal, at least."""
 _LAST_WORDS = 0.2
 """s of the exit timeout for counting and saying how it ended."""
 _COUNTED_A_SECOND = 20_000_000
@@ -97,7 +97,8 @@ class Following:
             if over and read is None:
                 self._exporter.abandon(time.time_ns())
             elif not read:
-                parent.wait(POLL)
+                # Each look costs as much as a dozen tests: none between two requests, which could not send what it finds.
+                parent.wait(max(POLL, self._exporter.pause))
         self._hurry()
 
     def _read(self) -> bool | None:

@@ -52,14 +52,16 @@ class LogsSignal:
         self._pending += logs.exceptions(spans)
         return spans if self._exceptions == "logs/dup" else [logs.without_exceptions(span) for span in spans]
 
-    def flush(self, resource: Attributes) -> None:
+    def flush(self, resource: Attributes) -> bool:
+        """Whether there was anything."""
         if not self._pending:
-            return
+            return False
         if self.sender.full:
             self.dropped += len(self._pending)
         else:
             self.sender.offer(resource, self._pending)
         self._pending = []
+        return True
 
 
 def notices(metrics: MetricsSignal | None, logs_signal: LogsSignal | None) -> list[str]:
