@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -21,6 +21,7 @@ from pytest_otlp.reports import FACTS, PlainReport, plain_report_of
 
 if TYPE_CHECKING:
     import warnings
+    from collections.abc import Mapping
 
     from pytest_otlp.journal import Journal
 
@@ -32,7 +33,6 @@ class _Start(NamedTuple):
     """A test of a worker is about to run."""
 
     nodeid: str
-    worker: str
     time: int
 
 
@@ -73,10 +73,12 @@ class ControllerRecorder(Recorder):
         self._stuck = False
         """What waits first is more than a plain pass after all: other plugins may have to be asked about it, in their
         own thread."""
+        self._workers: dict[str, str] = {}
+        """By node id, of the tests that began and have reported since: at that moment nobody says who runs a test."""
         self._recess = Recess(self._write_plain)
 
-    def start_elsewhere(self, nodeid: str, worker: str, time: int) -> None:
-        self._wait(_Start(nodeid, worker, time))
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._wait(_Start(nodeid, self._now()))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -102,6 +104,7 @@ class ControllerRecorder(Recorder):
     def _write_plain(self) -> None:
         """In the thread of its own."""
         with self._turn:
+            self._learn_workers()
             while self._waiting and not self._stuck:
                 fact = self._waiting[0]
                 self._stuck = not self._safely(self._told, fact)
@@ -114,6 +117,8 @@ class ControllerRecorder(Recorder):
         """For what is told at once, after all that waits."""
         with self._turn:
             self._stuck = False
+            if self._waiting:
+                self._learn_workers()
             while self._waiting:
                 fact = self._waiting.popleft()
                 if not self._safely(self._told, fact):
@@ -122,6 +127,10 @@ class ControllerRecorder(Recorder):
                 yield
             finally:
                 self._journal.flush()
+
+    def _learn_workers(self) -> None:
+        waiting = self._waiting.copy()
+        self._workers = {fact.nodeid: fact.worker for fact in waiting if isinstance(fact, PlainReport)}
 
     def _safely(self, tell: Callable[[_Start | PlainReport], bool], fact: _Start | PlainReport) -> bool:
         try:
@@ -134,8 +143,13 @@ class ControllerRecorder(Recorder):
         """False for what is more than a plain pass."""
         if isinstance(fact, PlainReport):
             return self._take_from_afar(fact)
-        super().start_elsewhere(*fact)
+        worker = self._workers.get(fact.nodeid) or worker_that_runs(self._dsession, fact.nodeid)
+        self.start_elsewhere(fact.nodeid, worker, fact.time)
         return True
+
+    @property
+    def _dsession(self) -> Any:
+        return self._config.pluginmanager.getplugin("dsession")
 
     def _tell_more(self, fact: _Start | PlainReport) -> bool:
         assert isinstance(fact, PlainReport)
@@ -165,3 +179,28 @@ class ControllerRecorder(Recorder):
         with self._in_order():
             super().finish(exit_code)
         self._recess.end()
+
+
+def worker_that_runs(dsession: Any, nodeid: str) -> str:
+    """The worker whose next test this is: the hook that a test starts does not say it. Empty where it cannot be told.
+
+    It matters only if the test never reports: the id of its span depends on the worker. The schedulers of xdist
+    (3.6 to 3.8) keep the tests of a worker in two ways, and other plugins may bring others.
+    """
+    scheduler: Any = getattr(dsession, "sched", None)
+    try:
+        if hasattr(scheduler, "assigned_work"):
+            waiting = [(node, _unfinished(work)) for node, work in scheduler.assigned_work.items()]
+            return next((str(node.gateway.id) for node, first in waiting if first == nodeid), "")
+        collections = getattr(scheduler, "node2collection", {})
+        for node, pending in scheduler.node2pending.items():
+            if pending and (collections.get(node) or scheduler.collection)[pending[0]] == nodeid:
+                return str(node.gateway.id)
+    except (AttributeError, LookupError, TypeError, RuntimeError):
+        pass  # the last of them: it is at work in another thread
+    return ""
+
+
+def _unfinished(work: Mapping[str, Mapping[str, bool]]) -> str:
+    """The first test that is not over among those that are assigned by scope."""
+    return next((nodeid for tests in work.values() for nodeid, over in tests.items() if not over), "")

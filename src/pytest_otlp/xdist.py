@@ -15,7 +15,7 @@ from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, text_of
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pytest_otlp.recorder import Recorder
 
@@ -56,9 +56,6 @@ class ControllerHooks:
         if not plan.whole:
             self._recorder.tell(events.encode(TracesSplit(plan.per, dict(plan.tests))))
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._recorder.start_elsewhere(nodeid, worker_that_runs(self._dsession, nodeid), self._now())
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker that ran no test had no report for the facts about itself. `error`: None where all went well."""
@@ -66,10 +63,6 @@ class ControllerHooks:
             self._recorder.tell(line)
         failure = None if error is None else _crash(node.gateway.id, text_of(error).strip())
         self._recorder.tell(events.encode(WorkerFinished(node.gateway.id, self._now(), failure)))
-
-    @property
-    def _dsession(self) -> Any:
-        return self._config.pluginmanager.getplugin("dsession")
 
 
 def _crash(worker: str, error: str) -> Failure:
@@ -80,31 +73,6 @@ def _crash(worker: str, error: str) -> Failure:
         f"worker {worker!r} crashed: {cut_middle(last, MESSAGE_LIMIT)}",
         cut_top(error, STACKTRACE_LIMIT) if traceback else "",
     )
-
-
-def worker_that_runs(dsession: Any, nodeid: str) -> str:
-    """The worker whose next test this is: the hook that a test starts does not say it. Empty where it cannot be told.
-
-    It matters only if the test never reports: the id of its span depends on the worker. The schedulers of xdist
-    (3.6 to 3.8) keep the tests of a worker in two ways, and other plugins may bring others.
-    """
-    scheduler: Any = getattr(dsession, "sched", None)
-    try:
-        if hasattr(scheduler, "assigned_work"):
-            waiting = [(node, _unfinished(work)) for node, work in scheduler.assigned_work.items()]
-            return next((str(node.gateway.id) for node, first in waiting if first == nodeid), "")
-        collections = getattr(scheduler, "node2collection", {})
-        for node, pending in scheduler.node2pending.items():
-            if pending and (collections.get(node) or scheduler.collection)[pending[0]] == nodeid:
-                return str(node.gateway.id)
-    except (AttributeError, LookupError, TypeError):
-        pass
-    return ""
-
-
-def _unfinished(work: Mapping[str, Mapping[str, bool]]) -> str:
-    """The first test that is not over among those that are assigned by scope."""
-    return next((nodeid for tests in work.values() for nodeid, over in tests.items() if not over), "")
 
 
 class WorkerHooks:

@@ -97,7 +97,7 @@ class Following:
             if over and read is None:
                 self._exporter.abandon(time.time_ns())
             elif not read:
-                # Each look costs as much as a dozen tests: none between two requests, which could not send what it finds.
+                # A look costs as much as a dozen tests: none between two requests, when it could send nothing.
                 parent.wait(max(POLL, self._exporter.pause))
         self._hurry()
 
