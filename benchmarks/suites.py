@@ -41,9 +41,9 @@ _SCALE_PEERS = ("pytest alone", "pytest-otlp")
 
 SUITES = (
     Suite("empty", "5,000 empty tests", 5000, pairs=4),
-    Suite("fixtures", "2,000 tests, 3 fixtures each, 5 % failing", 2000, fixtures=3, failing_every=20, pairs=4),
-    Suite("xdist", "5,000 empty tests under `-n 2`", 5000, args=("-n", "2"), pairs=4),
-    Suite("off", "1 test, plugin installed and not used", 1, on=False, repeats=10, pairs=20),
+    Suite("fixtures", "2,000 tests, 3 fixtures each, 5 % failing", 2000, fixtures=3, failing_every=20, pairs=10),
+    Suite("xdist", "5,000 empty tests under `-n 2`", 5000, args=("-n", "2"), pairs=8),
+    Suite("off", "1 test, plugin installed and not used", 1, on=False, repeats=10, pairs=60),
     Suite("one", "1 test", 1, repeats=10),
     Suite("latency", "30 tests of 0.2 s", 30, seconds=0.2),
     Suite("small", "500 empty tests", 500, repeats=10, peers=_SCALE_PEERS),
