@@ -36,8 +36,8 @@ class _Start(NamedTuple):
     time: int
 
 
-class Recess:
-    """A thread that does its work some time after it was wanted, for all who wanted it meanwhile."""
+class DelayedWork:
+    """Work that a thread of its own does a little after somebody wanted it, once for all who did meanwhile."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -48,7 +48,10 @@ class Recess:
     def want(self) -> None:
         self._wanted.set()
         if self._thread.ident is None:
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the system has no more of them
+                self._work()
 
     def _run(self) -> None:
         while self._wanted.wait() and not self._over.wait(DELAY):
@@ -56,7 +59,7 @@ class Recess:
             self._work()
 
     def end(self) -> None:
-        """Does no more, for nothing is left."""
+        """Nothing is left to do."""
         self._over.set()
         self._wanted.set()
 
@@ -75,7 +78,7 @@ class ControllerRecorder(Recorder):
         own thread."""
         self._workers: dict[str, str] = {}
         """By node id, of the tests that began and have reported since: at that moment nobody says who runs a test."""
-        self._recess = Recess(self._write_plain)
+        self._later = DelayedWork(self._write_plain)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._wait(_Start(nodeid, self._now()))
@@ -99,7 +102,7 @@ class ControllerRecorder(Recorder):
         waiting.append(fact)
         # Who finds something there has been told to take all of it.
         if len(waiting) == 1:
-            self._recess.want()
+            self._later.want()
 
     def _write_plain(self) -> None:
         """In the thread of its own."""
@@ -178,7 +181,7 @@ class ControllerRecorder(Recorder):
     def finish(self, exit_code: int) -> None:
         with self._in_order():
             super().finish(exit_code)
-        self._recess.end()
+        self._later.end()
 
 
 def worker_that_runs(dsession: Any, nodeid: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -24,15 +25,15 @@ class Workers:
 
     def __init__(self) -> None:
         self._open: dict[str, WorkerOver] = {}
+        self._tests: Counter[str] = Counter()
 
     def begin(self, event: WorkerStarted) -> None:
         self._open[event.worker] = WorkerOver(event.worker, event.time, 0, 0, None)
 
     def count(self, worker: str, outcome: str) -> None:
         """A test of this worker is over."""
-        known = self._open.get(worker)
-        if known is not None and outcome != "rerun":
-            self._open[worker] = known._replace(tests=known.tests + 1)
+        if outcome != "rerun":
+            self._tests[worker] += 1
 
     def end(self, event: WorkerFinished) -> None:
         known = self._open.get(event.worker)
@@ -45,9 +46,12 @@ class Workers:
         if known is None or not known.end:
             return ()
         del self._open[worker]
-        return (known,)
+        return (self._counted(known),)
 
     def close(self, time: int) -> Iterable[WorkerOver]:
         """All that are left when the run ends at `time`, ns."""
         left, self._open = self._open, {}
-        return [worker if worker.end else worker._replace(end=time) for worker in left.values()]
+        return [self._counted(worker._replace(end=worker.end or time)) for worker in left.values()]
+
+    def _counted(self, worker: WorkerOver) -> WorkerOver:
+        return worker._replace(tests=self._tests[worker.worker])
