@@ -57,8 +57,6 @@ def trace_after(trace: Trace | None, event: Event) -> Trace:
     Raises:
         ValueError: the event cannot stand there, in a journal of ours: before the session's, or as a second of these.
     """
-    if trace is not None and type(event) not in _OF_TRACES:
-        return trace
     if isinstance(event, SessionStarted):
         bytes.fromhex(event.parent_id)
         if trace is None:
@@ -66,10 +64,6 @@ def trace_after(trace: Trace | None, event: Event) -> Trace:
     if trace is None or isinstance(event, SessionStarted):
         raise ValueError("no event for this place")
     return trace.split(event) if isinstance(event, TracesSplit) else trace
-
-
-_OF_TRACES = (SessionStarted, TracesSplit)
-"""Of all other events nothing follows for the trace: most are soon done with."""
 
 
 class Exporter:
@@ -169,8 +163,7 @@ class Exporter:
     def _count(self, spans: int) -> list[Places]:
         """Where, of the next spans, those stand that are still to be sent."""
         first, self._produced = self._produced, self._produced + spans
-        settled = self._progress.settled
-        found = list(missing(settled, first, self._produced)) if settled else [Places(first, self._produced)]
+        found = list(missing(self._progress.settled, first, self._produced))
         self._unsettled += sum(places.end - places.first for places in found)
         return found
 

@@ -14,8 +14,6 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 6
 """s; the boundaries that the conventions advise for durations, continued for tests that take minutes."""
 RUN_BOUNDS = (1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0)
 _NANOSECONDS = 1e9
-_OVER = (Attempt, Passed)
-"""Made once: each part of a run is asked whether it is one."""
 
 
 class _Number(NamedTuple):
@@ -70,7 +68,7 @@ class Tally:
         self._run: tuple[str, _Histogram] | None = None
 
     def add(self, final: Final, run: Run) -> None:
-        if isinstance(final, _OVER):
+        if isinstance(final, Attempt | Passed):
             self._add_attempt(final)
         elif isinstance(final, SessionClosed) and run.session is not None:
             histogram = _Histogram(RUN_BOUNDS)
