@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
 
@@ -33,6 +33,9 @@ class _Start(NamedTuple):
 
     nodeid: str
     time: int
+
+
+_Fact = TypeVar("_Fact", _Start, PlainReport)
 
 
 class DelayedWork:
@@ -72,11 +75,9 @@ class ControllerRecorder(Recorder):
         self._waiting: deque[_Start | PlainReport] = deque()
         self._turn = threading.RLock()
         """Of who takes from what waits; to put something there needs none."""
-        self._stuck = False
-        """What waits first is more than a plain pass after all: other plugins may have to be asked about it, in their
-        own thread."""
-        self._workers: dict[str, str] = {}
-        """By node id, of the tests that began and have reported since: at that moment nobody says who runs a test."""
+        self._stuck: PlainReport | None = None
+        """What comes before all that waits, and is more than a plain pass after all: other plugins may have to be asked
+        about it, in their own thread."""
         self._later = DelayedWork(self._write_plain)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -88,7 +89,7 @@ class ControllerRecorder(Recorder):
             plain = plain_report_of(report) if self._plainly or self.tells_plainly() else None
         except Exception:  # noqa: BLE001  a report that another plugin made may have any shape
             plain = None
-        if plain is None or self._stuck or isinstance(plain.facts, tuple):
+        if plain is None or self._stuck is not None or isinstance(plain.facts, tuple):
             with self._in_order():
                 super().pytest_runtest_logreport(report)
         else:
@@ -106,58 +107,54 @@ class ControllerRecorder(Recorder):
     def _write_plain(self) -> None:
         """In the thread of its own."""
         with self._turn:
-            self._learn_workers()
-            while self._waiting and not self._stuck:
-                fact = self._waiting[0]
-                self._stuck = not self._safely(self._told, fact)
-                if not self._stuck:
-                    self._waiting.popleft()
+            self._stuck = self._stuck or self._tell_waiting()
             self._journal.flush()
 
     @contextmanager
     def _in_order(self) -> Generator[None]:
         """For what is told at once, after all that waits."""
         with self._turn:
-            self._stuck = False
-            if self._waiting:
-                self._learn_workers()
-            while self._waiting:
-                fact = self._waiting.popleft()
-                if not self._safely(self._told, fact):
-                    self._safely(self._tell_more, fact)
+            while (fact := self._stuck or self._tell_waiting()) is not None:
+                self._stuck = None
+                self._safely(self._tell_more, fact)
             try:
                 yield
             finally:
                 self._journal.flush()
 
-    def _learn_workers(self) -> None:
-        waiting = self._waiting.copy()
-        self._workers = {fact.nodeid: fact.worker for fact in waiting if isinstance(fact, PlainReport)}
+    def _tell_waiting(self) -> PlainReport | None:
+        """Up to what is more than a plain pass, which then waits no more."""
+        while self._waiting:
+            fact = self._waiting.popleft()
+            if isinstance(fact, _Start):
+                self._safely(self._tell_start, fact)
+            elif not self._safely(self._take_from_afar, fact):
+                return fact
+        return None
 
-    def _safely(self, tell: Callable[[_Start | PlainReport], bool], fact: _Start | PlainReport) -> bool:
+    def _safely(self, tell: Callable[[_Fact], bool], fact: _Fact) -> bool:
         try:
             return tell(fact)
         except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
             self._note_defect(fact.nodeid, error)
             return True
 
-    def _told(self, fact: _Start | PlainReport) -> bool:
-        """False for what is more than a plain pass."""
-        if isinstance(fact, PlainReport):
-            return self._take_from_afar(fact)
-        worker = self._workers.get(fact.nodeid) or worker_that_runs(self._dsession, fact.nodeid)
-        self.start_elsewhere(fact.nodeid, worker, fact.time)
+    def _tell_start(self, start: _Start) -> bool:
+        """Who runs a test nobody says at its start; most have reported by now."""
+        waiting = self._waiting.copy()
+        reports = (fact for fact in waiting if isinstance(fact, PlainReport) and fact.nodeid == start.nodeid)
+        worker = next((report.worker for report in reports), "")
+        self.start_elsewhere(start.nodeid, worker or worker_that_runs(self._dsession, start.nodeid), start.time)
         return True
 
     @property
     def _dsession(self) -> Any:
         return self._config.pluginmanager.getplugin("dsession")
 
-    def _tell_more(self, fact: _Start | PlainReport) -> bool:
-        assert isinstance(fact, PlainReport)
-        if fact.facts is not None:
-            fact.report.__dict__[FACTS] = fact.facts
-        self._record(fact.report)
+    def _tell_more(self, plain: PlainReport) -> bool:
+        if plain.facts is not None:
+            plain.report.__dict__[FACTS] = plain.facts
+        self._record(plain.report)
         return True
 
     def tell(self, line: str) -> None:

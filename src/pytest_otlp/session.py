@@ -317,7 +317,7 @@ def start(config: pytest.Config, options: Options, exporter: ExporterProcess | N
     if distributed_to(config):
         from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
 
-        register(ControllerHooks(config, session.recorder, session.settings, session.anchor), "otlp-xdist")
+        register(ControllerHooks(session.recorder, session.settings, session.anchor), "otlp-xdist")
     else:
         observer = observe(
             config,

@@ -26,8 +26,7 @@ INPUT = "otlp"
 class ControllerHooks:
     """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
 
-    def __init__(self, config: pytest.Config, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
-        self._config = config
+    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
         self._recorder = recorder
         self._now = clock.Clock(anchor)
         self._anchor = anchor

@@ -166,7 +166,20 @@ def test_reports_without_our_facts(run_pytest: Runner) -> None:
                 report.__dict__.pop("{FACTS}", None)
             return (yield)
     """
-    run = run_pytest({"conftest.py": conftest, "test_it.py": "def test_a(): pass\ndef test_b(): pass"}, "-n1")
+    suite = """
+        import pathlib, time
+
+        def test_a():
+            # By then the controller has looked at the report of the setup.
+            (journal,) = pathlib.Path(".pytest_cache/d/otlp").glob("*.jsonl")
+            deadline = time.monotonic() + 30
+            while '["start"' not in journal.read_text():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        def test_b(): pass
+    """
+    run = run_pytest({"conftest.py": conftest, "test_it.py": suite}, "-n1")
     assert (
         run.tree("code.function.name")
         == """

@@ -22,6 +22,9 @@ class Counted:
     def _do(self) -> None:
         self.by.append(threading.current_thread())
 
+    def wait_for(self, times: int) -> None:
+        wait_until(lambda: len(self.by) >= times, f"the work is done {times} times")
+
 
 @pytest.fixture
 def counted() -> Iterator[Counted]:
@@ -34,9 +37,12 @@ def test_all_who_want_it_at_a_time_get_it_once(counted: Counted, monkeypatch: py
     monkeypatch.setattr(controller, "DELAY", 0.2)
     for _ in range(10):
         counted.work.want()
-    wait_until(lambda: bool(counted.by), "the work is done")
-    counted.work.want()
-    wait_until(lambda: len(counted.by) == 2, "it is done again")
+    counted.wait_for(1)
+    monkeypatch.setattr(controller, "DELAY", 0)
+    for done in range(2, 7):
+        counted.work.want()
+        counted.wait_for(done)
+    assert len(counted.by) == 6
     assert threading.current_thread() not in counted.by
 
 
