@@ -27,7 +27,7 @@ ACTIONLINT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pytest-otlp/actionlint-$(AC
 LOCK := $(BIN)/uv pip compile pyproject.toml --no-config --no-python-downloads --no-header --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup page demo test faults compat soak coverage test-page lint types format workflows bench bench-view backends dashboards pictures build lock clean
+.PHONY: help setup page demo test faults compat soak coverage browser test-page lint types format workflows bench bench-view backends dashboards pictures build lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -76,6 +76,9 @@ coverage: $(STAMP) ## Run the tests with branch coverage, the processes they sta
 	$(BIN)/python -m coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+browser: viewer/node_modules/.package-lock.json ## Look for a Chromium, and install Debian's where there is none (as root)
+	@node viewer/browser/ensure.mjs
 
 test-page: $(STAMP) $(PAGE) ## Check and test the page of the viewer, in a real browser where Chromium is found
 	$(NPM) run --silent types

@@ -13,7 +13,9 @@ const FLAGS =
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 /** Where it is; undefined where there is none. */
-export const browserPath = BROWSERS.find((path) => path && existsSync(path));
+export const findBrowser = () => BROWSERS.find((path) => path && existsSync(path));
+
+export const browserPath = findBrowser();
 
 /** Why there is none; "" where there is one. */
 export const noBrowser = browserPath ? "" : "no Chromium here (CHROMIUM=path says where it is)";
