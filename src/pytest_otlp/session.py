@@ -118,6 +118,7 @@ class Session:
             "timeout": self._options.timeout,
             "exit_timeout": self._options.exit_timeout,
             "html": self._options.html,
+            "trace_url": self._options.trace_url,
         }
 
     def pytest_report_header(self) -> list[str]:

@@ -140,10 +140,12 @@ def test_a_run_leaves_its_report(runner: Runner, tmp_path: Path) -> None:
 
 def test_the_report_beside_an_endpoint(view: View, runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    run = run_with(runner, PLAIN, f"--otel-html={path}", f"--otel-endpoint={view.endpoint}")
+    link = "--otel-trace-url=https://traces.example/{trace_id}"
+    run = run_with(runner, PLAIN, f"--otel-html={path}", f"--otel-endpoint={view.endpoint}", link)
     assert f"delivered to 127.0.0.1:{view.http_port}" in run.stdout
     report, live = Report(path), view.run()
     assert report.run["id"] == live["id"]
+    assert report.summary["info"]["traceUrl"] == "https://traces.example/{trace_id}"
     assert report.run["counts"] == live["counts"]
     assert sorted(row["name"] for row in report.tests) == sorted(row["name"] for row in view.tests(live["id"]))
 

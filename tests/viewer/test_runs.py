@@ -169,6 +169,61 @@ def test_a_test_is_shown_with_all_that_belongs_to_it(view: View, runner: Runner)
     assert run["appSpans"] == 4
 
 
+def test_the_number_of_tests_is_known_after_a_long_collection(view: View, runner: Runner) -> None:
+    suite = """
+        import pathlib, time
+
+        time.sleep(1.2)  # the marker of the run's start does not wait for so long
+
+        def test_first():
+            deadline = time.monotonic() + 60
+            while not pathlib.Path("go").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+
+        def test_second(): pass
+    """
+    stream = view.events()
+    runner._write(suite, "")
+    process = runner._start(["-p", "no:xdist", f"--otel-endpoint={view.endpoint}"], {})
+    try:
+        told = stream.wait_for(
+            lambda _: [
+                data["run"]
+                for data in stream.named("progress")
+                if data["run"]["collected"] is not None and data["run"]["end"] is None
+            ]
+        )
+        assert (told[0]["state"], told[0]["collected"]) == ("running", 2)
+        (runner.folder / "go").touch()
+        process.wait()
+    finally:
+        process.kill()
+    stream.close()
+
+
+def test_a_test_fails_with_its_subtest(view: View, runner: Runner) -> None:
+    suite = """
+        import unittest
+
+        class TestPrices(unittest.TestCase):
+            def test_each(self):
+                for price in range(3):
+                    with self.subTest(price=price):
+                        self.assertNotEqual(price, 1)
+
+            def test_none(self): pass
+    """
+    run_into(view, runner, "-p", "no:xdist", f"--otel-endpoint={view.endpoint}", files={"test_it.py": suite})
+    run = view.run()
+    assert (run["state"], run["counts"]) == ("finished", {"failed": 1, "passed": 1})
+    each, none = view.tests(run["id"])
+    assert (each["outcome"], each["phase"], each["type"]) == ("failed", "call", "AssertionError")
+    assert each["message"].startswith("1 == 1")
+    assert each["place"].startswith("test_it.py:8")
+    assert none["outcome"] == "passed"
+
+
 def test_the_page_grows_while_the_run_goes_on(view: View, runner: Runner) -> None:
     suite = """
         import pathlib, time

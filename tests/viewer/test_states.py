@@ -85,6 +85,33 @@ def test_spans_that_are_missing_are_told(view: View) -> None:
     assert view.run()["state"] == "finished"
 
 
+def subtest(number: int, outcome: str, run: str = "run-1") -> Span:
+    """One that test has below its call."""
+    call = ids.phase_span_id(ids.test_span_id(run, "", f"test_it.py::test_{number}", 1), "call")
+    begin = START + number * 10 * MS + 4 * MS
+    attributes: Attributes = {"pytest.outcome": outcome, "error.type": "ValueError"}
+    error = "no" if outcome == "failed" else None
+    return Span(TRACE, span_id(call + 7), span_id(call), "subtest i=1", begin, begin + MS, attributes, error)
+
+
+def test_subtests_stand_in_for_no_test(view: View) -> None:
+    tests = [*spans_of_test(0), subtest(0, "passed"), *spans_of_test(1), subtest(1, "passed")]
+    view.send(resource(), [marker(), *tests, root(passed=3)])
+    run = view.run()
+    assert (run["state"], run["why"]) == ("partial", "pytest counted 1 passed more than arrived")
+
+
+def test_a_subtest_that_comes_after_its_test_fails_it(view: View) -> None:
+    view.send(resource(), [marker(), *spans_of_test(0), *spans_of_test(1)])
+    view.send(resource(), [subtest(1, "failed"), root(passed=2, failed=1)])
+    run = view.run()
+    assert (run["state"], run["counts"]) == ("finished", {"failed": 1, "passed": 1})
+    assert [(row["outcome"], row["type"], row["message"]) for row in view.tests("run-1")] == [
+        ("passed", "", ""),
+        ("failed", "ValueError", "no"),
+    ]
+
+
 def test_what_is_sent_again_counts_once(view: View) -> None:
     """Whole, or divided otherwise than the first time."""
     first, second = spans_of_test(0), spans_of_test(1)

@@ -14,12 +14,12 @@ class Reported(NamedTuple):
     """Without it, the journal is all that there is of the run."""
 
 
-def write(journal: Path, path: str) -> Reported:
-    """Writes it; whatever becomes of it is one line."""
+def write(journal: Path, path: str, trace_url: str) -> Reported:
+    """Writes it; whatever becomes of it is one line. `trace_url`: template of links to a backend, or empty."""
     try:
         from pytest_otlp.viewer.report import report, told  # noqa: PLC0415  needed at the end of a run only
 
-        return Reported(f"report: {told(report([journal], Path(path)))}", written=True)
+        return Reported(f"report: {told(report([journal], Path(path), trace_url=trace_url))}", written=True)
     except Exception as error:  # noqa: BLE001  a report that fails fails no run
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         remedy = f"write it elsewhere with: pytest-otlp html {journal} -o PATH"

@@ -181,7 +181,7 @@ def _outcome(settings: Mapping[str, Any], watched: int | None) -> Outcome:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)
         outcome = following.deliver()
-    reported = html_file.write(journal, settings["html"]) if settings.get("html") else None
+    reported = _reported(journal, settings)
     if reported:
         outcome = outcome._replace(notices=(*outcome.notices, reported.notice))
     if outcome.kept or (reported and not reported.written):
@@ -189,6 +189,11 @@ def _outcome(settings: Mapping[str, Any], watched: int | None) -> Outcome:
     progress.remove()
     journal.unlink(missing_ok=True)
     return outcome
+
+
+def _reported(journal: Path, settings: Mapping[str, Any]) -> html_file.Reported | None:
+    path = settings.get("html")
+    return html_file.write(journal, path, settings.get("trace_url", "")) if path else None
 
 
 def _words(outcome: Outcome) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from functools import partial
-from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import ResourceMetrics
 
 from pytest_otlp import semconv
 from pytest_otlp.viewer import spans
@@ -56,19 +55,34 @@ def take(ledger: Ledger, content: Content, *, live: bool = True) -> int:
         return sum(len(scope.log_records) for part in content.resource_logs for scope in part.scope_logs)
     if isinstance(content, ExportMetricsServiceRequest):
         for metrics in content.resource_metrics:
-            _feel_pulse(ledger, attributes_of(metrics.resource.attributes))
+            _feel_pulse(ledger, metrics)
         return 0
     for part in content:
         spans.take(ledger, part)
     return sum(len(part.spans) for part in content)
 
 
-def _feel_pulse(ledger: Ledger, resource: Mapping[str, Any]) -> None:
-    """Metrics are kept by nobody here; that they come says that the run goes on."""
-    run = ledger.known_run(str(resource.get(semconv.RUN_ID, "")))
-    if run is not None:
-        run.state["pulse"] += 1
-        run.changed = True
+def _feel_pulse(ledger: Ledger, metrics: ResourceMetrics) -> None:
+    """Metrics are kept by nobody here. That they come says that the run goes on.
+
+    One of them tells how many tests there are, long before the root does: a marker that did not wait for a long
+    collection knew no number.
+    """
+    run = ledger.known_run(str(attributes_of(metrics.resource.attributes).get(semconv.RUN_ID, "")))
+    if run is None:
+        return
+    run.state["pulse"] += 1
+    run.changed = True
+    if run.state["end"] is None:
+        run.state["collected"] = _collected(metrics) or run.state["collected"]
+
+
+def _collected(metrics: ResourceMetrics) -> int:
+    for scope in metrics.scope_metrics:
+        for metric in scope.metrics:
+            if metric.name == semconv.METRIC_TESTS_COLLECTED:
+                return max((point.as_int for point in metric.gauge.data_points), default=0)
+    return 0
 
 
 def _take_logs(ledger: Ledger, logs: ResourceLogs) -> None:

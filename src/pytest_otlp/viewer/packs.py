@@ -12,7 +12,7 @@ from pytest_otlp import semconv
 from pytest_otlp.exporter.wire import LENGTH, chunk, tag
 from pytest_otlp.viewer import otlp
 from pytest_otlp.viewer.brief import Brief, Item
-from pytest_otlp.viewer.rows import PHASES, Row, length, row_of
+from pytest_otlp.viewer.rows import PHASES, Row, failed_by, is_failed_subtest, length, row_of
 
 _SPANS = tag(2, LENGTH)
 """`ScopeSpans.spans`."""
@@ -39,6 +39,8 @@ class Pack:
         """us of each phase."""
         self.errors = int(test.failed)
         self._place = ""
+        self._subtest: Item | None = None
+        """The first that failed."""
 
     def add(self, item: Item, span: Brief) -> None:
         """`span`: what is read of the item."""
@@ -47,8 +49,10 @@ class Pack:
         name = span.name
         if name in self.times and span.parent_span_id == self.id:
             self.times[name] = length(span)
-        if span.status:
-            self.errors += item.failed
+        if span.status and item.failed:
+            self.errors += 1
+            if self._subtest is None and is_failed_subtest(item):
+                self._subtest = item
         if span.events and not self._place:
             self._place = _place(item.whole)
 
@@ -59,7 +63,10 @@ class Pack:
 
     def row(self) -> Row:
         place = self._place or (_place(self.test.whole) if self.test.brief.events else "")
-        return row_of(self.test, self.attributes, self.times, place)
+        row = row_of(self.test, self.attributes, self.times, place)
+        if self._subtest is None or row.outcome != "passed":
+            return row
+        return row._replace(**failed_by(self._subtest))
 
     def body(self) -> bytes:
         """As a `ScopeSpans`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pytest_otlp import semconv
-from pytest_otlp.viewer.brief import Brief, Item
+from pytest_otlp.viewer.brief import Brief, Item, attributes_of
 
 LONGEST_MESSAGE = 200
 """Characters."""
@@ -32,6 +32,8 @@ COLUMNS = (
 """Of a table of tests, in the order of the rows."""
 DELTAS = ("start",)
 PHASES = ("setup", "call", "teardown")
+SUBTEST = "subtest "
+"""How the names of their spans begin."""
 
 
 class Row(NamedTuple):
@@ -72,6 +74,19 @@ def row_of(item: Item, attributes: Mapping[str, Any], times: Mapping[str, int], 
     )
 
 
+def is_failed_subtest(item: Item) -> bool:
+    return item.brief.name.startswith(SUBTEST) and item.failed
+
+
+def failed_by(subtest: Item) -> dict[str, Any]:
+    """What a row is with it. pytest counts the subtest as failed, and the test around it as passed (9.0 to 9.2).
+
+    Who looks for failures is to find that test.
+    """
+    reason = _text(attributes_of(subtest.brief), semconv.ERROR_TYPE)
+    return {"outcome": "failed", "phase": "call", "type": reason, "message": _first_line(subtest)}
+
+
 def length(span: Brief) -> int:
     """In microseconds."""
     return max(0, span.end_time_unix_nano - span.start_time_unix_nano) // 1000
@@ -98,5 +113,13 @@ def _number(attributes: Mapping[str, Any], name: str) -> int:
 
 
 def _message(test: Item, attributes: Mapping[str, Any]) -> str:
-    text = test.whole.status.message if test.failed else _text(attributes, semconv.REASON)
+    return _first_line(test) if test.failed else _shortened(_text(attributes, semconv.REASON))
+
+
+def _first_line(failed: Item) -> str:
+    """Of what a span failed with."""
+    return _shortened(failed.whole.status.message)
+
+
+def _shortened(text: str) -> str:
     return text.strip().partition("\n")[0][:LONGEST_MESSAGE]

@@ -17,7 +17,7 @@ from pytest_otlp.viewer.changes import NewRow
 from pytest_otlp.viewer.details import is_running_marker
 from pytest_otlp.viewer.ledger import Ledger, RunRecord, TraceRecord
 from pytest_otlp.viewer.packs import Pack
-from pytest_otlp.viewer.rows import PHASES, Row, length
+from pytest_otlp.viewer.rows import PHASES, SUBTEST, Row, failed_by, is_failed_subtest, length
 from pytest_otlp.viewer.schema import ROWS, signed
 
 _PHASE_BITS = 0xF
@@ -221,8 +221,8 @@ class _RunSpans:
             states.count_phase(self._state, span.name, _outcome(span))
         elif span.name.startswith("fixture "):
             self._fixture(span, number)
-        elif span.name.startswith("subtest "):
-            states.count(self._state, _outcome(span))
+        elif span.name.startswith(SUBTEST):
+            states.count_subtest(self._state, _outcome(span))
 
     def _fixture(self, span: Brief, number: int) -> None:
         attributes = attributes_of(span)
@@ -307,7 +307,19 @@ class _RunSpans:
                 f"UPDATE test SET {span.name} = ? WHERE key = ?",  # noqa: S608  one of three names
                 (length(span), (self._run.no << ROWS) | number),
             )
+        elif is_failed_subtest(item):
+            self._fail(number, item)
         self._ledger.changes.of(self._state["id"]).grown.add(number)
+
+    def _fail(self, number: int, subtest: Item) -> None:
+        """A test that passed, as far as the request with it told."""
+        found = self._ledger.connection.execute(
+            "UPDATE test SET outcome = :outcome, phase = :phase, type = :type, message = :message"
+            " WHERE key = :key AND outcome = 'passed'",
+            {**failed_by(subtest), "key": (self._run.no << ROWS) | number},
+        )
+        if found.rowcount:
+            states.count_row_anew(self._state, "passed", "failed")
 
 
 def _outcome(span: Brief) -> str:

@@ -112,10 +112,25 @@ def count_rows(state: State, outcomes: Mapping[str, int], now: int, begin: int, 
         del recent[: -_WINDOW - 1]
 
 
+def count_row_anew(state: State, before: str, outcome: str) -> None:
+    """A test of which more came than its outcome was made of."""
+    counts = state["counts"]
+    counts[outcome] = counts.get(outcome, 0) + 1
+    counts[before] -= 1
+    if not counts[before]:
+        del counts[before]
+
+
 def count_phase(state: State, phase: str, outcome: str) -> None:
     """As pytest's summary counts: each call, and of setup and teardown what did not pass."""
     state["phases"] = True
     if outcome and (phase == "call" or outcome != "passed"):
+        count(state, outcome)
+
+
+def count_subtest(state: State, outcome: str) -> None:
+    """Those that passed have a category of their own in pytest's summary, the others are among the tests (pytest 9)."""
+    if outcome != "passed":
         count(state, outcome)
 
 
