@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from pytest_otlp import options
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+_BEGAN = time.time_ns(), time.perf_counter_ns(), time.perf_counter_ns
+"""The clocks, and what reads the second, before a conftest file can stop or replace them. freezegun replaces functions
+of `time` wherever a module has a name for them; in a tuple it does not look."""
 _OFF = pytest.StashKey[str]()
 """Why nothing is recorded although it was asked for."""
 _NO_RUN = ("cacheshow", "help", "looponfail", "markers", "version")
@@ -88,7 +92,7 @@ def _observe_for_controller(config: pytest.Config, worker_input: dict[str, objec
     if given is not None:
         from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
 
-        observe_for_controller(config, given, str(worker_input["workerid"]))
+        observe_for_controller(config, given, str(worker_input["workerid"]), _BEGAN)
 
 
 def _record(config: pytest.Config, source: options.Source) -> None:
@@ -105,7 +109,7 @@ def _record(config: pytest.Config, source: options.Source) -> None:
     from pytest_otlp import session  # noqa: PLC0415  see above
 
     try:
-        session.start(config, wanted, exporter)
+        session.start(config, wanted, exporter, _BEGAN)
     except BaseException as error:
         if exporter is not None:
             exporter.abandon()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otlp import CurrentRun, _entered, clock, events, traces
-from pytest_otlp.clock import Anchor
+from pytest_otlp import CurrentRun, _entered, events, traces
+from pytest_otlp.clock import Anchor, Began, Clock, shared_anchor
 from pytest_otlp.events import Failure, TracesSplit, WorkerFinished, WorkerStarted
 from pytest_otlp.plain import PlainPhases
 from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT, pack, unpack
@@ -28,9 +28,9 @@ UNDER_WAY = "otlp-under-way"
 class ControllerHooks:
     """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
 
-    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor, now: Clock) -> None:
         self._recorder = recorder
-        self._now = clock.Clock(anchor)
+        self._now = now
         self._anchor = anchor
         self._settings = settings
         self._tests: dict[str, int] = {}
@@ -128,10 +128,11 @@ class WorkerHooks:
             output[UNDER_WAY] = [observer.place.nodeid, observer.place.phase, list(pack(facts))]
 
 
-def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) -> None:
+def observe_for_controller(config: pytest.Config, given: Any, worker_id: str, began: Began) -> None:
     """In a worker: observe the tests as the controller's `ControllerHooks` asked."""
     settings, anchor = Settings(*given[0]), Anchor(*given[1])
     config.add_cleanup(_entered(CurrentRun(settings.trace_id, settings.run_id, settings.link)))
-    now = clock.Clock(clock.shared_anchor(anchor))
+    wall, monotonic, read_monotonic = began
+    now = Clock(shared_anchor(anchor, Anchor(wall, monotonic)), read_monotonic)
     observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
     config.pluginmanager.register(WorkerHooks(observer, brief=settings.brief), "otlp-worker")
