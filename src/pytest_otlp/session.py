@@ -152,8 +152,10 @@ class Session:
         try:
             result = yield
         except BaseException as error:
-            self.recorder.note_failure(pytest.ExceptionInfo.from_current())
-            self._close(_exit_code_of(error, session))
+            exit_code = _exit_code_of(error, session)
+            if exit_code or not isinstance(error, SystemExit):
+                self.recorder.note_failure(pytest.ExceptionInfo.from_current())
+            self._close(exit_code)
             raise
         self._close(int(session.exitstatus))
         return result
@@ -258,6 +260,8 @@ def _exit_code_before_start() -> pytest.ExitCode:
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:
     """What an exception at the session's end leads to: Python's exit code, for pytest catches only `pytest.exit`."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     if not isinstance(error, pytest.exit.Exception):
         return 1
     return int(session.exitstatus if error.returncode is None else error.returncode)

@@ -203,6 +203,27 @@ def test_spans_below_a_phase_in_which_the_process_dies(
 
 
 @pytest.mark.parametrize(
+    ("raised", "exit_code", "failure"),
+    [
+        ("SystemExit(9)", 9, "SystemExit"),
+        ("SystemExit('why')", 1, "SystemExit"),
+        ("SystemExit(0)", 0, None),
+        ("SystemExit", 0, None),
+        ("LookupError", 1, "LookupError"),
+    ],
+)
+def test_the_end_of_the_session_is_left_by_an_exception(
+    run_pytest: Runner, raised: str, exit_code: int, failure: str | None
+) -> None:
+    hook = f"def pytest_sessionfinish(): raise {raised}"
+    run = run_pytest({"conftest.py": hook, "test_it.py": "def test_a(): pass"})
+    assert run.exit_code == exit_code
+    assert run.root.attributes["process.exit.code"] == exit_code
+    assert run.root.attributes["test.suite.run.status"] == ("failure" if exit_code else "success")
+    assert run.root.attributes.get("error.type") == failure
+
+
+@pytest.mark.parametrize(
     ("hook", "tree"),
     [
         pytest.param(
