@@ -267,6 +267,29 @@ def test_the_other_owner_of_the_option(run_pytest: Runner, tmp_path: Path, args:
     assert not (run_pytest.folder / "collected").exists()
 
 
+IN_PREPARATION = pytest.mark.skipif(pytest.version_tuple < (8, 4), reason="before, nobody knows who is named next")
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ("-p pytest_otel -p pytest_otlp.plugin", ""),
+        pytest.param("-p pytest_otlp.plugin -p pytest_otel", "", marks=IN_PREPARATION),
+        ("-p otlp", "pytest_otel"),
+        ("", "pytest_otel,pytest_otlp.plugin"),
+    ],
+)
+def test_the_other_owner_is_named(run_pytest: Runner, tmp_path: Path, args: str, named: str) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pytest_otel.py").write_text("def pytest_addoption(parser): parser.addoption('--otel-endpoint')")
+    env = {"PYTHONPATH": python_path(other), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": named}
+    run = run_pytest(SUITE, *args.split(), option=False, env=env)
+    assert run.exit_code != 0
+    assert "pytest-otlp and pytest-otel" in run.stderr
+    assert "Traceback" not in run.stderr + run.stdout
+
+
 @pytest.mark.parametrize(("arg", "spans"), [("-p no:otel", True), ("-p no:otlp", False)])
 def test_one_of_the_owners_is_switched_off(run_pytest: Runner, tmp_path: Path, arg: str, spans: bool) -> None:
     other = tmp_path / "other"
