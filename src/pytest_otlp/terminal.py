@@ -50,7 +50,7 @@ def summary(result: Result, *, target: str, journal: str, link: str) -> str:
         text += f" ({result.problem})"
     if spans.kept:
         text += f"; send them with: pytest-otlp replay {quoted(journal)}" if journal else f"; {_GONE}"
-    elif link:
+    elif link and spans.delivered:
         text += f" - {link}"
     return escaped("; ".join([text, *result.notices]))
 

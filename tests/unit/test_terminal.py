@@ -57,6 +57,11 @@ def test_one_of_each() -> None:
             f"otlp: 12 tests, 42 of 49 spans delivered to localhost:4318, 7 rejected (too many attributes) - {LINK}",
         ),
         (
+            Counts(49, 0, 49, 0),
+            "answered 400 Bad Request",
+            "otlp: 12 tests, 0 of 49 spans delivered to localhost:4318, 49 rejected (answered 400 Bad Request)",
+        ),
+        (
             Counts(49, 40, 7, 2),
             "answered 503 Service Unavailable",
             (
