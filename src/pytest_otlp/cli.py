@@ -27,13 +27,22 @@ def _replay_command(options: argparse.Namespace) -> int:
         endpoint = _endpoint(options.endpoint, options.protocol)
     except ValueError as error:
         return _fail(str(error))
-    journals = options.journals or journal.kept(Path.cwd())
+    journals = options.journals or _kept_around(Path.cwd())
     missing = [path for path in journals if not path.is_file()]
     if missing:
         return _fail(f"no journal at {missing[0]}; `pytest-otlp replay --list` shows what is kept")
     if options.list:
         return _list(journals)
     return _replay(journals, endpoint, options.timeout)
+
+
+def _kept_around(folder: Path) -> list[Path]:
+    """Of the project that the folder is in: the nearest one above it in which pytest has run."""
+    for project in (folder, *folder.parents):
+        found = journal.kept(project)
+        if found or (project / ".pytest_cache").is_dir():
+            return found
+    return []
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,7 +61,7 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="JOURNAL",
-        help="default: all that are kept of the project in this folder",
+        help="default: all that are kept of the project around this folder",
     )
     replay.add_argument("--endpoint", metavar="URL", help="default: OTEL_EXPORTER_OTLP_ENDPOINT, else localhost:4318")
     replay.add_argument("--protocol", choices=("grpc", "http/protobuf"), default="", help="default: by port")

@@ -7,7 +7,13 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+from pytest_otlp.descriptors import raised
+
+if TYPE_CHECKING:
+    from io import FileIO
 
 FOLDER = "otlp"
 """Within pytest's cache directory, where it keeps folders of plugins (`d`)."""
@@ -15,8 +21,6 @@ SUFFIX = ".jsonl"
 LAST_WORD = b"over"
 """What the exporter hears on its standard input when the last line is written."""
 _BREAK = 0x0A
-_HIGH_DESCRIPTOR = 200
-"""Tests that close "all" descriptors, or expect the lowest free one, work with small numbers."""
 
 
 class Journal:
@@ -39,7 +43,7 @@ class Journal:
         self._write: Callable[[int, bytes], int] = os.write
         self._open: Callable[[Path, int], int] = os.open
         self._close: Callable[[int], None] = os.close
-        self._descriptor = _raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
+        self._descriptor = raised(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600))
         self._owner = [os.getpid()]
         """Empty in a forked child (os.fork, multiprocessing), which is a copy of this process, not of the run."""
         if hasattr(os, "register_at_fork"):
@@ -79,7 +83,7 @@ class Journal:
         if self._descriptor < 0:
             return 0
         try:
-            self._descriptor = _raised(self._open(self.path, os.O_WRONLY | os.O_APPEND))
+            self._descriptor = raised(self._open(self.path, os.O_WRONLY | os.O_APPEND))
             return self._write(self._descriptor, data)
         except OSError:
             return 0
@@ -92,28 +96,16 @@ class Journal:
                 self._close(descriptor)
 
 
-def _raised(descriptor: int) -> int:
-    """The same file under a high descriptor number, where the system has them."""
-    try:
-        import fcntl  # noqa: PLC0415  absent on Windows
-    except ImportError:
-        return descriptor
-    try:
-        high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _HIGH_DESCRIPTOR)
-    except OSError:
-        return descriptor
-    os.close(descriptor)
-    return high
-
-
 class JournalReader:
     """The reading end: follows a file that still grows."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises:
-        OSError: the file cannot be opened.
+    def __init__(self, path: Path, opened: FileIO | None = None) -> None:
+        """`opened`: the file, where it was opened before.
+
+        Raises:
+            OSError: it cannot be opened.
         """
-        self._file = path.open("rb", buffering=0)
+        self._file = opened or path.open("rb", buffering=0)
         self._rest = b""
 
     def lines(self, limit: int = 1 << 18) -> list[bytes] | None:

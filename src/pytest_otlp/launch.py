@@ -7,11 +7,13 @@ import os
 import site
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_otlp.descriptors import Held
 from pytest_otlp.journal import LAST_WORD
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _GRACE = 1.0
 """s beyond the exit timeout that the exporter has for its last words."""
+_LOOK = 0.05
+"""s between two looks at what becomes of the journal."""
 _LEAVING = 1.0
 """s that the exporter has to be no child of ours any more; it takes some ms."""
 
@@ -47,6 +51,10 @@ class ExporterError(Exception):
     """The message says why there is no result."""
 
 
+class UnheardError(ExporterError):
+    """It goes on alone: what it does not deliver stays in the journal."""
+
+
 class ExporterProcess:
     """One exporter, isolated from the tested project, out of reach of the terminal's signals, and where the system can
     tell it of our end, no child of this process: tests wait for their children, count them and kill them.
@@ -60,11 +68,14 @@ class ExporterProcess:
         `echo`: it may write to this process' standard output (the console endpoint).
         """
         self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: list[Held] = []
+        self._journal = Path()
         self._problem = ""
         watched = _own_descriptor()
         self._leaves = bool(watched)
         try:
             self._process = _started(watched, echo=echo)
+            self._pipes = _out_of_the_way(self._process)
         except OSError as error:
             self._fail(error)
         finally:
@@ -78,6 +89,7 @@ class ExporterProcess:
         """Tells it what to do, through its standard input: nothing of the settings shows in a process list."""
         if self._process is None:
             return
+        self._journal = Path(settings["journal"])
         try:
             _tell(self._process, json.dumps({**settings, "path": _library_path(), "parent": os.getpid()}).encode())
         except OSError as error:
@@ -98,18 +110,30 @@ class ExporterProcess:
 
         Raises:
             ExporterError: it could not be started, failed, or left no word.
+            UnheardError: it cannot be heard, or the user waits no longer.
         """
         if self._process is None or self._problem:
             raise ExporterError(self._problem)
         try:
+            if not all(pipe.intact for pipe in self._pipes):
+                self._wait_unheard(timeout)
+                raise UnheardError("a test closed the pipe to the exporter")
             with suppress(BrokenPipeError):  # it has ended, and may have said why
                 _tell(self._process, LAST_WORD)
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):
             raise ExporterError("the exporter left no word") from None
+        except KeyboardInterrupt:  # the tests are over: the exit status is theirs
+            raise UnheardError("interrupted while the exporter delivered") from None
         finally:
             self.abandon()
+
+    def _wait_unheard(self, timeout: float) -> None:
+        """It reads in the journal that the run is over, and removes that when all is delivered."""
+        deadline = time.monotonic() + timeout
+        while self._journal.exists() and time.monotonic() < deadline:
+            time.sleep(_LOOK)
 
     def abandon(self) -> None:
         """A process that still runs goes on alone, and nobody warns of it or of its pipes."""
@@ -118,10 +142,8 @@ class ExporterProcess:
         self.let_go()
         if self._process.poll() is None:
             self._process.returncode = 0
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        for pipe in self._pipes:
+            pipe.close()
 
 
 def exporter_for(endpoint: Endpoint) -> ExporterProcess:
@@ -153,10 +175,22 @@ def _started(watched: Sequence[int], *, echo: bool) -> subprocess.Popen[bytes]:
     )
 
 
+def _out_of_the_way(process: subprocess.Popen[bytes]) -> list[Held]:
+    """Its pipes under numbers that tests do not reach for. The process' own files do not close them."""
+    held = []
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        held.append(Held(os.dup(pipe.fileno())))
+        pipe.close()
+    telling, heard = held
+    process.stdin = open(telling.number, "wb", buffering=0, closefd=False)  # noqa: SIM115  `Held` closes it
+    process.stdout = open(heard.number, "rb", closefd=False)  # noqa: SIM115  see above
+    return held
+
+
 def _tell(process: subprocess.Popen[bytes], line: bytes) -> None:
     assert process.stdin is not None
     process.stdin.write(line + b"\n")
-    process.stdin.flush()
 
 
 def _result(output: bytes) -> Result:

@@ -85,47 +85,60 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
-        _observe_for_controller(config, worker_input)
+        given = worker_input.get("otlp")
+        if given is not None:
+            _observe_for_controller(config, given, str(worker_input["workerid"]))
     elif not _given(config, _NO_RUN):
         source = options.requested(config, os.environ)
-        if source is not None:
-            _record(config, source)
+        if source is not None and not _overruled(config, source):
+            _record(config)
 
 
 def _given(config: pytest.Config, options: tuple[str, ...]) -> bool:
     return any(config.getoption(name, None) for name in options)
 
 
-def _observe_for_controller(config: pytest.Config, worker_input: dict[str, object]) -> None:
-    """A worker of xdist does what its controller told it, whatever its own command line says."""
-    given = worker_input.get("otlp")
-    if given is not None:
-        from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
-
-        observe_for_controller(config, given, str(worker_input["workerid"]), _BEGAN)
-
-
-def _record(config: pytest.Config, source: options.Source) -> None:
+def _overruled(config: pytest.Config, source: options.Source) -> bool:
     if options.sdk_disabled(os.environ) and not source.place.startswith("-"):
         config.stash[_OFF] = "otlp: off, because OTEL_SDK_DISABLED=true; --otel on the command line overrides it"
-        return
-    from pytest_otlp import resolve  # noqa: PLC0415  nothing of it is imported when the plugin is off
-    from pytest_otlp.launch import exporter_for  # noqa: PLC0415  see above
+        return True
+    return False
 
-    wanted = resolve.resolve(config, os.environ)
-    # The exporter gets ready while the rest is imported; without tests there may be nothing to export.
-    exporter = None if _given(config, _TESTS_NOTHING) else exporter_for(wanted.endpoint)
 
-    from pytest_otlp import session  # noqa: PLC0415  see above
+# Nothing that these two import is imported when the plugin is off.
 
-    try:
-        session.start(config, wanted, exporter, _BEGAN)
-    except BaseException as error:
-        if exporter is not None:
-            exporter.abandon()
-        if not isinstance(error, OSError):
-            raise
-        config.stash[_OFF] = f"otlp: off, because no journal can be written ({error})"
+
+def _observe_for_controller(config: pytest.Config, given: object, worker: str) -> None:
+    """A worker of xdist does what its controller told it, whatever its own command line says."""
+    from pytest_otlp.finder import unrewritten  # noqa: PLC0415
+
+    with unrewritten():
+        from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
+
+        observe_for_controller(config, given, worker, _BEGAN)
+
+
+def _record(config: pytest.Config) -> None:
+    from pytest_otlp.finder import unrewritten  # noqa: PLC0415
+
+    with unrewritten():
+        from pytest_otlp import resolve  # noqa: PLC0415
+        from pytest_otlp.launch import exporter_for  # noqa: PLC0415
+
+        wanted = resolve.resolve(config, os.environ)
+        # The exporter gets ready while the rest is imported; without tests there may be nothing to export.
+        exporter = None if _given(config, _TESTS_NOTHING) else exporter_for(wanted.endpoint)
+
+        from pytest_otlp import session  # noqa: PLC0415
+
+        try:
+            session.start(config, wanted, exporter, _BEGAN)
+        except BaseException as error:
+            if exporter is not None:
+                exporter.abandon()
+            if not isinstance(error, OSError):
+                raise
+            config.stash[_OFF] = f"otlp: off, because no journal can be written ({error})"
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

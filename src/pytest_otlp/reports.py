@@ -215,11 +215,38 @@ def subtest_of(report: pytest.TestReport, category: str, facts: Facts, redact: S
 
 def failure_of(report: pytest.TestReport | pytest.CollectReport, exception: tuple[str, str] | None) -> Failure:
     """The failure that a report tells of. A strict XPASS has no exception, only a text."""
-    text = text_of(report.longreprtext) if report.longrepr is not None else ""
+    text = _stacktrace_of(report)
     if exception is not None:
         return Failure(exception[0], exception[1], cut_top(text, STACKTRACE_LIMIT))
     kind = "XPASS(strict)" if text.startswith("[XPASS(strict)]") else ""
     return Failure(kind, _last_error_line(text), cut_top(text, STACKTRACE_LIMIT))
+
+
+_VALUES = ("reprfuncargs", "reprlocals")
+"""Of an entry of pytest's traceback: arguments and, with `--showlocals`, all local variables (pytest 8.0 to 9.2)."""
+
+
+def _stacktrace_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """As pytest shows it, without the values of variables: those are never sent."""
+    if report.longrepr is None:
+        return ""
+    shown = [(entry, name, getattr(entry, name, None)) for entry in _entries(report.longrepr) for name in _VALUES]
+    values = [(entry, name, value) for entry, name, value in shown if value is not None]
+    for entry, name, _ in values:
+        setattr(entry, name, None)
+    try:
+        return text_of(report.longreprtext)
+    finally:
+        for entry, name, value in values:
+            setattr(entry, name, value)
+
+
+def _entries(longrepr: Any) -> list[Any]:
+    """Of all tracebacks in it; none where it is a text, a skip's place, or another plugin's own."""
+    if not type(longrepr).__module__.startswith("_pytest."):
+        return []
+    traces = [part[0] for part in getattr(longrepr, "chain", ())] or [getattr(longrepr, "reprtraceback", None)]
+    return [entry for trace in traces for entry in getattr(trace, "reprentries", ())]
 
 
 def _last_error_line(text: str) -> str:

@@ -15,7 +15,7 @@ from pytest_otlp import CurrentRun, _entered, events, journal, startup, terminal
 from pytest_otlp.clock import Anchor, Began, Clock
 from pytest_otlp.debugger import DebuggerObserver
 from pytest_otlp.events import SessionStarted
-from pytest_otlp.launch import ExporterError, ExporterProcess, exporter_for
+from pytest_otlp.launch import ExporterError, ExporterProcess, UnheardError, exporter_for
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.resource import host, merge, service
 from pytest_otlp.version import __version__
@@ -194,6 +194,8 @@ class Session:
         """Waits for the exporter; the line to print, which very quiet runs get only where something went wrong."""
         try:
             result = exporter.finish(self._options.exit_timeout + (_REPORT if self._options.html else 0))
+        except UnheardError as error:
+            return terminal.unheard(str(error), self._kept_journal)
         except ExporterError as error:
             return terminal.no_exporter(str(error), self._kept_journal)
         result = result._replace(notices=(*result.notices, *self._own_notices()))

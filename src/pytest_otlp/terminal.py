@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ def escaped(text: str) -> str:
 def header(*, target: str, protocol: str, service: str, trace_id: str, link: str) -> str:
     line = f"otlp: {target} ({protocol}), service {service}, trace {trace_id}"
     return escaped(f"{line}, {link}" if link else line)
+
+
+def quoted(path: str) -> str:
+    """As a shell takes it for one word."""
+    if sys.platform == "win32":
+        return f'"{path}"' if " " in path else path
+    import shlex  # noqa: PLC0415  where something went wrong only
+
+    return shlex.quote(path)
 
 
 def notice(text: str) -> str:
@@ -39,8 +49,8 @@ def summary(result: Result, *, target: str, journal: str, link: str) -> str:
     if result.problem:
         text += f" ({result.problem})"
     if spans.kept:
-        text += f"; send them with: pytest-otlp replay {journal}" if journal else f"; {_GONE}"
-    elif link:
+        text += f"; send them with: pytest-otlp replay {quoted(journal)}" if journal else f"; {_GONE}"
+    elif link and spans.delivered:
         text += f" - {link}"
     return escaped("; ".join([text, *result.notices]))
 
@@ -59,8 +69,16 @@ def counted(number: int, noun: str) -> str:
 
 def no_exporter(problem: str, journal: str) -> str:
     """The exporter could not be started, or left no word. `journal`: see `summary`."""
-    kept = f"the run is kept: send it with: pytest-otlp replay {journal}" if journal else _GONE
+    kept = f"the run is kept: send it with: pytest-otlp replay {quoted(journal)}" if journal else _GONE
     return escaped(f"otlp: {problem}; {kept}")
+
+
+def unheard(problem: str, journal: str) -> str:
+    """The exporter was not waited for to its end. `journal` is empty where it has removed it."""
+    if not journal:
+        return escaped(f"otlp: {problem}, which is done: it has removed the journal")
+    left = f"what it does not deliver can be sent with: pytest-otlp replay {quoted(journal)}"
+    return escaped(f"otlp: {problem}, which goes on alone; {left}")
 
 
 _GONE = "the journal is gone: it was removed while the run went on"

@@ -10,7 +10,9 @@ import pytest
 
 from faults.scene import Protocol, Scene, check_delivered, passing
 from support import traces
+from support.deadline import wait_until
 from support.otlp_server import OtlpServer
+from support.runs import Run, journals_in
 
 # What the system says of a file that may not grow is as good as a full disk, and needs no disk of its own.
 FULL = {
@@ -78,6 +80,45 @@ def test_14_nothing_can_be_written(scene: Scene) -> None:
     assert (code, without.exit_code) == (0, 0), out + err
     assert out.count("otlp: off, because no journal can be written") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is open cannot be removed there")
+def test_14_the_first_test_removes_the_cache(scene: Scene) -> None:
+    """While the exporter still gets ready."""
+    suite = "import shutil\ndef test_a(): shutil.rmtree('.pytest_cache', ignore_errors=True)\n" + passing(5)
+    with OtlpServer() as server, scene.live(suite, server) as live:
+        ended = live.ended(scene.without(suite))
+    assert ended.line is not None
+    assert ended.line.delivered == ended.line.produced
+    assert len(ended.run.tests) == 6
+
+
+@pytest.mark.parametrize("last", ["60", "os.sysconf('SC_OPEN_MAX')"], ids=["low", "all"])
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors of POSIX systems")
+def test_14_a_test_closes_descriptors_and_opens_files(scene: Scene, last: str) -> None:
+    """What it opens gets numbers that may have been ours: nothing of ours comes into its files."""
+    suite = f"""
+        import os
+
+        def test_a():
+            os.closerange(3, {last})
+            global opened
+            opened = [os.open(f"data{{n}}.txt", os.O_RDWR | os.O_CREAT) for n in range(60)]
+
+        def test_b(): pass
+    """
+    with OtlpServer() as server, scene.live(suite, server, "-s", "-p", "no:faulthandler") as live:
+        code, out, err = live.process.wait(30)
+        assert (code, err) == (0, ""), out + err
+        wait_until(lambda: not journals_in(live.folder), "everything is delivered")
+        run = Run(live.folder, code, out, err, server.spans())
+    assert traces.problems(run.spans) == []
+    assert len(run.tests) == 2
+    assert {path.read_text() for path in live.folder.glob("data*.txt")} == {""}
+    said = f"2 tests, {len(run.spans)} spans delivered to "
+    if last != "60":  # ours with them
+        said = "a test closed the pipe to the exporter, which is done: it has removed the journal"
+    assert out.splitlines()[-1].startswith(f"otlp: {said}")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, replay, whole
+from faults.scene import Ended, Live, Protocol, Scene, check_delivered, exporter_of, passing, replay, whole
 from pytest_otlp.exporter.progress import Progress
 from support import traces
 from support.deadline import wait_until
@@ -308,6 +308,44 @@ def test_18_ctrl_c_in_a_test(scene: Scene, workers: tuple[str, ...]) -> None:
     assert run.exit_code == 2
     assert run.root.attributes["test.suite.run.status"] == "aborted"
     assert outcomes(run)["test_it.py::test_b"] == "interrupted"
+
+
+IMPATIENT = """
+import os, signal, sys, threading, time
+
+def under_way(ident):
+    frame = sys._current_frames()[ident]
+    while frame:
+        yield frame.f_code.co_name
+        frame = frame.f_back
+
+def ctrl_c_while_it_waits(ident):
+    while "communicate" not in under_way(ident):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=ctrl_c_while_it_waits, args=[threading.main_thread().ident], daemon=True).start()
+"""
+
+
+def test_18_ctrl_c_while_the_exporter_delivers(scene: Scene) -> None:
+    """Who is tired of waiting gets the tests' exit status, and is told where the run is."""
+    files = {"conftest.py": IMPATIENT, "test_it.py": passing(15)}
+    with (
+        OtlpServer(behaviour=always(SILENT)) as silent,
+        scene.live(files, silent, exit_timeout=2) as live,
+    ):
+        exporter = exporter_of(live)
+        code, out, err = live.process.wait(30)
+        assert (code, err) == (0, ""), out + err
+        wait_for_end_of(exporter)
+    (journal,) = journals_in(live.folder)
+    problem = "interrupted while the exporter delivered, which goes on alone"
+    remedy = f"what it does not deliver can be sent with: pytest-otlp replay {journal.relative_to(live.folder)}"
+    assert out.splitlines()[-1] == f"otlp: {problem}; {remedy}"
+    with OtlpServer() as server:
+        assert replay(journal, server.endpoint).exit_code == 0
+    assert len(traces.tests_of(server.spans())) == 15
 
 
 def test_18_ctrl_c_while_collecting(scene: Scene, workers: tuple[str, ...]) -> None:

@@ -171,3 +171,28 @@ def test_doctests(run_pytest: Runner) -> None:
     assert [(span.attributes["error.type"], span.message) for span in run.tests] == [
         ("doctest.DocTestFailure", "1 + 1: expected 3, got 2"),
     ]
+
+
+@pytest.mark.parametrize("args", [[], ["-l"], ["-n1", "-l"]], ids=" ".join)
+def test_values_of_variables_are_shown_and_not_sent(run_pytest: Runner, args: list[str]) -> None:
+    if "-n1" in args:
+        pytest.importorskip("xdist")
+    suite = """
+        def connect(dsn, password):
+            secret = password * 2
+            try:
+                raise KeyError("first")
+            except KeyError as error:
+                raise RuntimeError("no connection") from error
+
+        def test_a():
+            connect("postgres", "tr0ub4dor")
+    """
+    run = run_pytest(suite, *args)
+    assert "password = 'tr0ub4dor'" in run.stdout
+    ((_, event),) = run.exceptions
+    text = event.attributes["exception.stacktrace"]
+    assert "tr0ub4dortr0ub4dor" not in text
+    assert "password = " not in text
+    assert "test_it.py:7: RuntimeError" in text
+    assert "The above exception was the direct cause" in text

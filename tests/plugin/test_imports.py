@@ -62,3 +62,21 @@ def test_modules_of_the_project_do_not_reach_the_exporter(run_pytest: Runner) ->
     assert run.exit_code == 0, run.stderr
     assert len(run.tests) == 1
     assert len(list(run.folder.glob("loaded-*"))) == 1
+
+
+@pytest.mark.parametrize("args", [[], ["-n1"]], ids=["alone", "xdist"])
+def test_our_modules_are_imported_as_python_imports_them(run_pytest: Runner, args: list[str]) -> None:
+    """Where pytest rewrites their asserts, each start takes longer, and one that cannot keep the result far longer."""
+    if args:
+        pytest.importorskip("xdist")
+    suite = """
+        import sys
+
+        def test_a():
+            ours = {name: module for name, module in sys.modules.items() if name.startswith("pytest_otlp.")}
+            rewritten = {name for name, module in ours.items() if "Rewriting" in type(module.__loader__).__name__}
+            assert "pytest_otlp.worker" in ours
+            assert rewritten <= {f"pytest_otlp.{name}" for name in ("plugin", "options", "finder")}
+            assert not [finder for finder in sys.meta_path if "pytest_otlp.finder" in str(finder)]
+    """
+    assert run_pytest(suite, *args).exit_code == 0

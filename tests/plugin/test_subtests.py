@@ -101,10 +101,14 @@ def test_more_than_a_trace_has_room_for(run_pytest: Runner) -> None:
     run = run_pytest(suite.format(most=MOST_DETAILS), junit=False)
     assert run.summary == {"failed": 2, "passed": 1}
     told = [span for span in run.spans if span.name.startswith("subtest")]
-    assert len(told) == MOST_DETAILS + 1
+    # A fixture takes room too, where the machine took a millisecond for it.
+    slow = [span for span in run.spans if span.name.startswith("fixture ")]
+    assert len(told) + len(slow) == MOST_DETAILS + 1
     assert [span.name for span in told if span.status == ERROR] == [f"subtest number={MOST_DETAILS + 2}"]
-    dropped = {span.name: span.attributes.get("pytest.spans.dropped") for span in [run.root, *run.tests]}
-    assert dropped == {"pytest": 3, "test_it.py::test_many": 2, "test_it.py::test_next": 1}
+    many, then = (span.attributes["pytest.spans.dropped"] for span in run.tests)
+    assert many == 2 + len(slow)
+    assert then >= 1
+    assert run.root.attributes["pytest.spans.dropped"] == many + then
 
 
 def test_subtests_without_phases(run_pytest: Runner) -> None:

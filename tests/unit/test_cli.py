@@ -68,6 +68,20 @@ def test_everything_that_is_kept(project: Path, server: OtlpServer, capsys: pyte
     assert list(first.parent.iterdir()) == []
 
 
+def test_what_is_kept_is_found_from_a_folder_within(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = leave(project, "1")
+    (project / "docs" / "guide").mkdir(parents=True)
+    monkeypatch.chdir(project / "docs" / "guide")
+    assert cli.main(["replay", "--list"]) == 0
+    assert capsys.readouterr().out.startswith(str(path))
+    # Another project, in which pytest has run.
+    (project / "docs" / ".pytest_cache").mkdir()
+    cli.main(["replay", "--list"])
+    assert capsys.readouterr().out.startswith("nothing is kept of the project in ")
+
+
 def test_nothing_is_kept(server: OtlpServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(server) == 0
     assert replay(server, "--list") == 0

@@ -211,8 +211,8 @@ def test_that_is_told_nothing_ends_without_a_word() -> None:
     """Where the run ends before it has begun."""
     exporter = ExporterProcess(echo=False)
     process = process_of(exporter)
-    assert process.stdin is not None
-    process.stdin.close()
+    telling, _ = exporter._pipes
+    telling.close()
     assert process.stdout is not None
     assert process.stdout.read() == b""
     assert process.wait(HANGS) == 0

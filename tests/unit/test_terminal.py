@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shlex
+import sys
 from typing import Any
 
 import pytest
@@ -55,6 +57,11 @@ def test_one_of_each() -> None:
             f"otlp: 12 tests, 42 of 49 spans delivered to localhost:4318, 7 rejected (too many attributes) - {LINK}",
         ),
         (
+            Counts(49, 0, 49, 0),
+            "answered 400 Bad Request",
+            "otlp: 12 tests, 0 of 49 spans delivered to localhost:4318, 49 rejected (answered 400 Bad Request)",
+        ),
+        (
             Counts(49, 40, 7, 2),
             "answered 503 Service Unavailable",
             (
@@ -90,6 +97,23 @@ def test_a_journal_that_is_gone() -> None:
         "otlp: 12 tests, 0 of 49 spans delivered to localhost:4318, 49 kept (no answer); "
         "the journal is gone: it was removed while the run went on"
     )
+
+
+def test_unheard() -> None:
+    assert terminal.unheard("interrupted while the exporter delivered", "1.jsonl") == (
+        "otlp: interrupted while the exporter delivered, which goes on alone; "
+        "what it does not deliver can be sent with: pytest-otlp replay 1.jsonl"
+    )
+    assert terminal.unheard("a test closed the pipe to the exporter", "") == (
+        "otlp: a test closed the pipe to the exporter, which is done: it has removed the journal"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="of POSIX shells")
+def test_a_remedy_can_be_pasted() -> None:
+    path = "/my proj/it's/1.jsonl"
+    told = [terminal.no_exporter("x", path), terminal.unheard("x", path), summary(Counts(1, 0, 0, 1), journal=path)]
+    assert [shlex.split(line.partition("with: ")[2]) for line in told] == [["pytest-otlp", "replay", path]] * 3
 
 
 @given(texts)

@@ -14,19 +14,20 @@ def main() -> None:
     if watched is not None:
         _leave()
 
-    import json  # noqa: PLC0415  the process that we leave is waited for
-    from pathlib import Path  # noqa: PLC0415  see above
+    from pathlib import Path  # noqa: PLC0415  the process that we leave is waited for
 
     sys.path.append(str(Path(__file__).parents[2]))
 
-    from pytest_otlp.exporter.process import follow  # noqa: PLC0415  only now can it be found
+    from pytest_otlp.exporter.task import Task  # noqa: PLC0415  only now can it be found
 
-    # Not before: by now the settings are there.
-    line = sys.stdin.buffer.readline()
-    if line:  # else there is nothing to follow
-        settings = json.loads(line)
+    task = Task()
+
+    from pytest_otlp.exporter.process import follow  # noqa: PLC0415  takes its time, in which the task comes
+
+    settings = task.settings()
+    if settings:  # else there is nothing to follow
         sys.path.extend(settings.pop("path"))
-        follow(settings, watched)
+        follow(settings, watched, task.journal)
 
 
 def _leave() -> None:

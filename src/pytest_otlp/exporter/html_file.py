@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_otlp.terminal import quoted
+
 
 class Reported(NamedTuple):
     """What became of the report."""
@@ -22,5 +24,5 @@ def write(journal: Path, path: str, trace_url: str) -> Reported:
         return Reported(f"report: {told(report([journal], Path(path), trace_url=trace_url))}", written=True)
     except Exception as error:  # noqa: BLE001  a report that fails fails no run
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        remedy = f"write it elsewhere with: pytest-otlp html {journal} -o PATH"
+        remedy = f"write it elsewhere with: pytest-otlp html {quoted(str(journal))} -o PATH"
         return Reported(f"the report {path} could not be written: {reason}; {remedy}", written=False)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,13 @@ class _Detection(threading.Thread):
         return self._found
 
 
-def follow(settings: Mapping[str, Any], watched: int | None = None) -> None:
-    """Does all the work, says how it ended on standard output, and ends this process. `watched`: see `Parent`."""
+def follow(settings: Mapping[str, Any], watched: int | None = None, opened: FileIO | None = None) -> None:
+    """Does all the work, says how it ended on standard output, and ends this process.
+
+    `watched`: see `Parent`. `opened`: the journal, where it was opened before.
+    """
     try:
-        words = _words(_outcome(settings, watched))
+        words = _words(_outcome(settings, watched, opened))
     except Exception as error:  # noqa: BLE001  nobody reads this process' traceback: pytest says it in one line
         words = {"failed": f"{type(error).__name__}: {error}"}
     try:
@@ -170,14 +174,14 @@ def follow(settings: Mapping[str, Any], watched: int | None = None) -> None:
         os._exit(0)
 
 
-def _outcome(settings: Mapping[str, Any], watched: int | None) -> Outcome:
+def _outcome(settings: Mapping[str, Any], watched: int | None, opened: FileIO | None) -> Outcome:
     parent = Parent(settings["parent"], watched)
     detection = _Detection(Path(settings["root"]))
     journal = Path(settings["journal"])
-    progress = Progress(journal)
+    progress = _progress_of(journal)
     senders = senders_for(transport_for(settings_from(**settings["endpoint"], env=os.environ)), progress, settings)
     exporter = Exporter(senders, progress, detection.result, traces=settings["traces"])
-    with closing(JournalReader(journal)) as reader:
+    with closing(JournalReader(journal, opened)) as reader:
         following = Following(exporter, senders, reader, settings["exit_timeout"])
         following.until_over(parent)
         outcome = following.deliver()
@@ -189,6 +193,16 @@ def _outcome(settings: Mapping[str, Any], watched: int | None) -> Outcome:
     progress.remove()
     journal.unlink(missing_ok=True)
     return outcome
+
+
+def _progress_of(journal: Path) -> Progress:
+    try:
+        return Progress(journal)
+    except FileNotFoundError:  # a test has removed the folder: nobody can replay this journal, so none needs to know
+        from tempfile import TemporaryDirectory  # noqa: PLC0415  hardly ever
+
+        with TemporaryDirectory(prefix="pytest-otlp-") as nowhere:
+            return Progress(Path(nowhere, journal.name))
 
 
 def _reported(journal: Path, settings: Mapping[str, Any]) -> html_file.Reported | None:
