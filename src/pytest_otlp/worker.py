@@ -135,8 +135,10 @@ class TestObserver:
         """The same of each further attempt."""
         self.on_phase: Callable[[str, int, int, bool], None] | None = None
         """Told of a phase that others know by its id, the attempt, its start, and whether it begins only now."""
-        self._told_phase: tuple[object, int, str] = None, 0, ""
-        """Item, attempt and phase that it was told of last."""
+        self._known: pytest.Item | None = None
+        """The test of which it was told last."""
+        self._told_phase = 0, ""
+        """Attempt and phase of that."""
         self.span: CurrentSpan | None = None
         self.logs: TestLogs | None = None
         self.attachment: Attachment | None = None
@@ -198,14 +200,14 @@ class TestObserver:
     def pytest_runtest_call(self) -> None:
         self.place.phase = "call"
         self._call.start = self._monotonic()
-        if self._told_phase[0] is self._item:
+        if self._known is self._item:
             self.tell_phase(begins=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         self.place.phase = "teardown"
         self._teardown.start = self._monotonic()
-        if self._told_phase[0] is self._item:
+        if self._known is self._item:
             self.tell_phase(begins=True)
 
     def tell_phase(self, *, begins: bool = False) -> None:
@@ -213,9 +215,9 @@ class TestObserver:
         if self.on_phase is None:
             return
         place = self.place
-        told = self._item, place.attempt, place.phase
-        if told != self._told_phase:
-            self._told_phase = told
+        told = place.attempt, place.phase
+        if told != self._told_phase or self._known is not self._item:
+            self._known, self._told_phase = self._item, told
             self.on_phase(place.phase, place.attempt, self.watches[place.phase].start + self.offset, begins)
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
