@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -355,8 +357,8 @@ def test_retention(folder: Path) -> None:
             run = f"run-{number}"
             moved = [span._replace(start=span.start + number * MS) for span in spans_of_test(0, run)]
             trace = bytes([number + 1] * 16)
-            view.send(resource(run), [span._replace(trace_id=trace) for span in moved])
-        view.send(resource("run-3"), [root("run-3", passed=1)])
+            spans = [*moved, root(run, passed=1)]
+            view.send(resource(run), [span._replace(trace_id=trace) for span in spans])
         found = view.wait_for(lambda view: len(view.runs()) == 2 and view.runs())
         assert {run["id"] for run in found} == {"run-2", "run-3"}
         cookie = {"Cookie": view.cookie}
@@ -365,6 +367,76 @@ def test_retention(folder: Path) -> None:
         assert [run["id"] for run in view.runs()] == ["run-3"]
         assert view.request("DELETE", "/api/runs", headers=cookie).status == 204
         assert view.runs() == []
+
+
+def finished(number: int) -> list[Span]:
+    """A run of its own trace that is over."""
+    run, trace = f"run-{number}", bytes([number + 1] * 16)
+    return [span._replace(trace_id=trace) for span in (*spans_of_test(number, run), root(run, passed=1))]
+
+
+def test_a_run_that_goes_on_is_not_removed(folder: Path) -> None:
+    """However many begin and end meanwhile."""
+    with View(folder, "--keep-runs=2") as view:
+        view.send(resource("long"), [marker(run="long"), *spans_of_test(0, "long")])
+        for number in (1, 2, 3):
+            view.send(resource(f"run-{number}"), finished(number))
+        view.send(resource("long"), [*spans_of_test(1, "long"), root("long", passed=2)])
+        (long,) = [run for run in view.runs() if run["id"] == "long"]
+        assert (long["state"], long["tests"]) == ("finished", 2)
+        # From here on it is one of those that are over, of which it was heard of last.
+        view.send(resource("run-4"), finished(4))
+        assert {run["id"] for run in view.runs()} == {"long", "run-4"}
+
+
+def test_what_is_removed_leaves_nothing_behind(folder: Path) -> None:
+    """What other runs and traces share with it stays."""
+    shared = {"service.name": "app"}
+    with View(folder, "--keep-runs=2") as view:
+        for number in range(5):
+            spans = finished(number)
+            call, trace = spans[2], spans[0].trace_id
+            inner = [Span(trace, span_id(at), call.span_id, "query", START, START + MS, {}) for at in (801, 802)]
+            alone = spans_of_test(number + 10, f"run-{number}")[1]._replace(trace_id=trace)
+            view.send(resource(f"run-{number}"), [alone, *spans])
+            view.send(shared, inner[:1])
+            view.send({"service.name": "app", "process.pid": number}, inner[1:])
+        view.send({"service.name": "alone"}, [Span(bytes([9] * 16), span_id(1), b"", "GET /", START, START + MS, {})])
+        assert len(view.runs()) == 2
+        kept = tables(folder)
+        assert {name: len(rows) for name, rows in kept.items()} == {"run": 2, "test": 2, "node": 2, "resource": 6}
+        told = view.detail("run-4", "test_4").told["resources"]
+        assert [shared, {"service.name": "app", "process.pid": 4}] == sorted(told[1:], key=len)
+        cookie = {"Cookie": view.cookie}
+        assert view.request("DELETE", "/api/runs", headers=cookie).status == 204
+        assert len(tables(folder)["resource"]) == 1
+        assert view.request("DELETE", "/api/traces", headers=cookie).status == 204
+        assert tables(folder) == {"run": [], "test": [], "node": [], "resource": []}
+        view.send(resource("run-4"), finished(4))
+        assert [row["name"] for row in view.tests("run-4")] == ["test_4"]
+
+
+def tables(folder: Path) -> dict[str, list[Any]]:
+    (path,) = folder.rglob("runs.db")
+    with closing(sqlite3.connect(path)) as store:
+        return {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in ("run", "test", "node", "resource")}
+
+
+def test_what_is_imported_counts_as_new(folder: Path, tmp_path: Path, runner: Runner) -> None:
+    """In a full store, though all that is there began later."""
+    written = tmp_path / "run.json"
+    runner._write("def test_a(): pass", "")
+    runner._start([f"--otel-endpoint=file:{written}", "-p", "no:xdist"], {}).wait()
+    later = time.time_ns() + 3_600_000 * MS - START
+    with View(folder, "--keep-runs=2") as view:
+        for number in (1, 2):
+            moved = [span._replace(start=span.start + later, end=span.end + later) for span in finished(number)]
+            view.send(resource(f"run-{number}"), moved)
+    with View(folder, "--keep-runs=2", f"--import={written}") as view:
+        found = {run["id"]: run["state"] for run in view.runs()}
+        assert found.pop("run-2") == "finished"
+        assert [*found.values()] == ["finished"]
+        assert "run-1" not in found
 
 
 def test_in_memory_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -333,8 +333,9 @@ def _is_running_marker(item: Item) -> bool:
 def note_running(ledger: Ledger, run: RunRecord, nodeid: str, worker: str, start: int) -> None:
     """A test has begun at `start`, us since the epoch; unless it is over, for such news may be overtaken."""
     found = ledger.connection.execute(
-        "SELECT 1 FROM test WHERE node = ? AND key >= ? AND key < ? AND start + duration >= ?",
-        (ledger.node(nodeid), run.no << ROWS, (run.no + 1) << ROWS, start - run.base - _TOLERANCE),
+        "SELECT 1 FROM test WHERE node = (SELECT no FROM node WHERE id = ?) AND key >= ? AND key < ?"
+        " AND start + duration >= ?",
+        (nodeid, run.no << ROWS, (run.no + 1) << ROWS, start - run.base - _TOLERANCE),
     )
     if found.fetchone() is None:
         run.state["running"][nodeid] = {"nodeid": nodeid, "worker": worker, "start": start}
