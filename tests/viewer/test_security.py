@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import gzip
 import json
@@ -11,17 +12,21 @@ import stat
 import sys
 import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from pytest_otlp.viewer import connection
 from pytest_otlp.viewer import store as stores
 from pytest_otlp.viewer.intake import Kind
-from support.viewer import View
+from support.viewer import TIMEOUT, View
 from viewer.test_states import START, TRACE, resource, spans_of_test
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -242,17 +247,75 @@ def test_slow_clients_harm_nobody(view: View) -> None:
     lines = ["POST /v1/traces HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 1000"]
     head = "\r\n".join([*lines, "", "{"]).encode()
     slow = [socket.create_connection(("127.0.0.1", view.http_port)) for _ in range(50)]
-    for connection in slow:
-        connection.sendall(head)
+    for one in slow:
+        one.sendall(head)
     deaf = [socket.create_connection(("127.0.0.1", view.page_port)) for _ in range(8)]
-    for connection in deaf:
+    for one in deaf:
         lines = ["GET /api/events HTTP/1.1", "Host: localhost", f"Cookie: {view.cookie}", "", ""]
-        connection.sendall("\r\n".join(lines).encode())
+        one.sendall("\r\n".join(lines).encode())
     try:
         assert still_works(view)
     finally:
-        for connection in (*slow, *deaf):
-            connection.close()
+        for one in (*slow, *deaf):
+            one.close()
+
+
+HALF_SENT = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nX: "
+NO_BODY = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+WHOLE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_connections_that_say_nothing_take_no_other_port_and_end(view: View) -> None:
+    with ExitStack() as stack:
+        address = ("127.0.0.1", view.http_port)
+        silent = [stack.enter_context(socket.create_connection(address)) for _ in range(520)]
+        for one in silent:
+            with suppress(ConnectionError):  # one too many is refused at once
+                one.sendall(HALF_SENT)
+        assert view.request("GET", "/api/runs", headers={"Cookie": view.cookie}).status == 200
+        with suppress(ConnectionError):
+            assert view.send(resource(), spans_of_test(0)).status == 503
+
+        def answers(view: View) -> bool:
+            with suppress(ConnectionError):
+                return view.send(resource(), spans_of_test(0)).status == 200
+            return False
+
+        view.wait_for(answers)
+        for one in silent:
+            one.settimeout(TIMEOUT)
+            with suppress(ConnectionError):
+                assert one.recv(16) in (b"", b"HTTP/1.1 503 Ser")
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_SENT, WHOLE, WHOLE + HALF_SENT, NO_BODY, WHOLE + NO_BODY])
+def test_a_request_has_to_come_in_time(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """The first of a connection, and each that follows it."""
+    monkeypatch.setattr(connection, "_PATIENCE", dict.fromkeys(connection._PATIENCE, 0.1))
+
+    async def answer(_scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async def closed() -> bytes:
+        config = uvicorn.Config(answer, http=connection.Connection, timeout_keep_alive=600, log_config=None)
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(server.serve([listening]))
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(sent)
+            answered = b""
+            with suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(65_536), TIMEOUT):
+                    answered += piece
+            writer.close()
+            server.should_exit = True
+            await serving
+        return answered
+
+    assert asyncio.run(closed()).count(b"HTTP/1.1 200 OK") == sent.startswith(WHOLE)
 
 
 def test_beyond_loopback_senders_need_the_token(folder: Path) -> None:

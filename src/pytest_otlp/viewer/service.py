@@ -15,6 +15,7 @@ import uvicorn
 from pytest_otlp.viewer import receiver, receiver_grpc
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.arguments import Ports
+from pytest_otlp.viewer.connection import Connection
 from pytest_otlp.viewer.guard import Guard, is_loopback
 from pytest_otlp.viewer.live import Live
 from pytest_otlp.viewer.receiver_grpc import PortError
@@ -24,7 +25,6 @@ from pytest_otlp.viewer.web import Web, now
 
 _Message = MutableMapping[str, Any]
 _App = Callable[[_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]]
-_MOST_CONNECTIONS = 512
 _ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared
 """Hosts that stand for every address of this machine, with the one of loopback among these."""
 
@@ -111,11 +111,10 @@ class Service:
             access_log=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
             ws="none",
             loop="asyncio",
-            http="h11",
+            http=Connection,
         )
         self._server = uvicorn.Server(config)
 
