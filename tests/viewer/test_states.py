@@ -247,6 +247,22 @@ def test_logs_stand_in_their_test(view: View) -> None:
     assert view.run()["logs"] == 1
 
 
+def test_log_records_that_are_sent_again_count_once(view: View) -> None:
+    """But lines that are equal in one request are as many."""
+    call = spans_of_test(0)[2]
+    records = [
+        LogRecord(START + 4 * MS, "", 13, text, {"n": 1}, TRACE, own)
+        for text, own in (("again", call.span_id), ("again", call.span_id), ("other", call.span_id), ("again", b""))
+    ]
+    view.send(resource(), spans_of_test(0))
+    for sent in (records[1:3], records, records[2:], records):
+        view.send({"service.name": "app"}, sent, "logs")
+    assert [log["text"] for log in view.detail("run-1", "test_0").logs] == ["again", "other", "again"]
+    assert view.run()["logs"] == 4
+    view.send({"service.name": "another"}, records[:1], "logs")
+    assert view.run()["logs"] == 5
+
+
 def test_spans_of_the_application_that_come_late_are_told(view: View) -> None:
     stream = view.events()
     call = spans_of_test(0)[2]

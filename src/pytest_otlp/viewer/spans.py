@@ -42,12 +42,12 @@ _FIXTURE = (
 
 def take(ledger: Ledger, part: Part) -> None:
     """Writes what one resource sent."""
-    resource = ledger.resource(part.resource.SerializeToString(deterministic=True))
     attributes = otlp.attributes_of(part.resource.attributes)
     run_id = attributes.get(semconv.RUN_ID)
     items = [item for item in part.spans if _sound(item.brief)]
     if not items:
         return
+    resource = ledger.resource(part.resource.SerializeToString(deterministic=True))
     if not run_id:
         _Application(ledger, resource, str(attributes.get(semconv.SERVICE_NAME, ""))).take(items)
         return
