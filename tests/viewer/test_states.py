@@ -192,6 +192,8 @@ def test_pytest_killed_alone_is_interrupted(view: View, runner: Runner) -> None:
     run = view.wait_for(lambda view: [run for run in view.runs() if run["state"] == "interrupted"])[0]
     assert (run["why"], run["exitCode"]) == ("pytest ended without a word", None)
     assert run["counts"] == {"passed": 1, "interrupted": 1}
+    cut = view.detail(run["id"], "test_b").spans[0]["duration"]
+    assert [row["duration"] for row in view.tests(run["id"])][1] == cut > 0
 
 
 def test_a_trace_that_is_no_run(view: View) -> None:
