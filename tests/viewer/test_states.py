@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pytest_otlp import ids
 from pytest_otlp.exporter.records import Attributes, LogRecord, Span, SpanEvent
@@ -112,6 +113,20 @@ def test_a_subtest_that_comes_after_its_test_fails_it(view: View) -> None:
         ("passed", "", ""),
         ("failed", "ValueError", "no"),
     ]
+
+
+def test_a_test_of_which_only_the_phases_came_is_missing(view: View) -> None:
+    """Until it comes."""
+    first, *phases = spans_of_test(0)
+    view.send(resource(), phases)
+    view.send(resource(), [*spans_of_test(1), root(passed=2)])
+    run = view.run()
+    assert (run["state"], run["why"]) == ("partial", "pytest counted 1 tests more than arrived")
+    view.send(resource(), [*phases, *spans_of_test(1)])
+    assert view.run()["state"] == "partial"
+    view.send(resource(), [first])
+    assert (view.run()["state"], view.run()["tests"]) == ("finished", 2)
+    assert len(view.detail("run-1", "test_0").spans) == 4
 
 
 def test_what_is_sent_again_counts_once(view: View) -> None:
@@ -234,6 +249,19 @@ def test_clocks_that_differ_are_told(view: View) -> None:
     ahead = time.time_ns() + 3_600_000 * MS - START
     view.send(resource(), [span._replace(start=span.start + ahead, end=span.end + ahead) for span in spans_of_test(0)])
     assert 3_590_000_000 < view.run()["skew"] < 3_610_000_000
+
+
+def test_a_run_that_is_delivered_late_has_no_other_clock(view: View) -> None:
+    """Its metrics, which come each second while it runs, tell that it is not."""
+    view.send(resource(), spans_of_test(0))
+    assert view.run()["skew"] == 0
+    pulse = ExportMetricsServiceRequest()
+    attribute = pulse.resource_metrics.add().resource.attributes.add(key="pytest.run.id")
+    attribute.value.string_value = "run-1"
+    headers = {"Content-Type": "application/x-protobuf"}
+    for _ in range(3):
+        view.request("POST", "/v1/metrics", pulse.SerializeToString(), headers, port=view.http_port)
+    assert view.run()["skew"] < -3_600_000_000
 
 
 def test_logs_stand_in_their_test(view: View) -> None:

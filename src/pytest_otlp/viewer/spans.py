@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
-from pytest_otlp import semconv
+from pytest_otlp import ids, semconv
 from pytest_otlp.exporter.trace import SHORTEST
 from pytest_otlp.viewer import otlp, warned
 from pytest_otlp.viewer import state as states
@@ -20,6 +20,7 @@ from pytest_otlp.viewer.packs import Pack
 from pytest_otlp.viewer.rows import PHASES, SUBTEST, Row, failed_by, is_failed_subtest, length
 from pytest_otlp.viewer.schema import ROWS, signed
 
+_FIRST = PHASES[0]
 _PHASE_BITS = 0xF
 """Of a phase's id, which is otherwise its test's."""
 _TOLERANCE = 3
@@ -190,6 +191,8 @@ class _RunSpans:
             else:
                 self._count_all(pack, row, number)
             self._over(pack, row)
+            if state.get("loose"):
+                states.count_loose(state, -self._was_loose(trace, pack))
             warned.note(self._ledger.connection, self._run.no, pack.test, number)
         self._ledger.connection.executemany(_INSERT_PACK, bodies)
         begin, end = min(pack.start for pack in packs) // 1000, max(pack.end for pack in packs) // 1000
@@ -197,6 +200,14 @@ class _RunSpans:
         if self._ledger.live:
             states.note_delay(state, self._ledger.now, end)
         self._ledger.changes.of(state["id"]).rows += new
+
+    def _was_loose(self, trace: TraceRecord, pack: Pack) -> int:
+        """Whether its first phase came before it."""
+        found = self._ledger.connection.execute(
+            "SELECT count(*) FROM span WHERE trace = ? AND id = ?",
+            (trace.no, signed(ids.phase_span_id(int.from_bytes(pack.id, "big"), _FIRST).to_bytes(8, "big"))),
+        )
+        return int(found.fetchone()[0])
 
     def _over(self, pack: Pack, row: Row) -> None:
         state, running = self._state, self._state["running"]
@@ -300,6 +311,8 @@ class _RunSpans:
             outcome = _outcome(span)
             if outcome:
                 states.count(self._state, outcome)
+            if span.name == _FIRST:
+                states.count_loose(self._state, 1)
             return
         self._count(item, number)
         if span.name in PHASES:
