@@ -232,6 +232,13 @@ def test_a_trace_that_is_no_run(view: View) -> None:
     assert shown["spans"]["columns"]["more"][0]["events"][0]["time"] == 1000
 
 
+def test_the_logs_of_a_trace_are_in_order(view: View) -> None:
+    logs = [LogRecord(START + at * MS, "", 9, str(at), {}, TRACE, span_id(own)) for at, own in ((2, 1), (1, 2), (3, 1))]
+    view.send({"service.name": "shop"}, [Span(TRACE, span_id(1), b"", "GET /", START, START + 5 * MS, {})])
+    view.send({"service.name": "shop"}, logs, "logs")
+    assert [log["text"] for log in view.get(f"/api/traces/{TRACE.hex()}")["logs"]] == ["1", "2", "3"]
+
+
 def test_a_deep_and_a_circular_trace_are_shown(view: View) -> None:
     deep = [
         Span(TRACE, span_id(n), span_id(n - 1) if n > 1 else b"", "s", START, START + MS, {}) for n in range(1, 400)
