@@ -19,7 +19,8 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pytest_otlp import ids
-from pytest_otlp.exporter.records import Attributes, LogRecord, Span, SpanEvent
+from pytest_otlp.exporter.otlp_file import FileTransport
+from pytest_otlp.exporter.records import Attributes, LogRecord, Signal, Span, SpanEvent
 from support.exporters import exporter_at
 from support.runs import Runner, journals_in
 from support.viewer import TIMEOUT, View
@@ -523,12 +524,47 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
         ]
 
 
+NO_LINE = "is no OTLP/JSON, or cut off; remove that line"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_last_line_that_is_cut_off_is_left_out(folder: Path, tmp_path: Path, end: str) -> None:
+    """And one in the middle is refused, with a word about what is in the store by then."""
+    path = tmp_path / "run.json"
+    write(path, [*spans_of_test(0)], [*spans_of_test(1), root(passed=2)])
+    whole = path.read_text()
+    path.write_text(whole[: -len(whole) // 3] + end)
+    with View(folder, f"--import={path}") as view:
+        assert view.lines[0] == f"imported: 4 spans and log records of {path}"
+        assert view.errors == f"pytest-otlp: {path}: line 2, the last, is cut off; it is left out\n"
+        assert view.run()["tests"] == 1
+        first, _, second = path.read_text().partition("\n")
+        path.write_text(f"{first}\n{second.strip()}\n{first}")
+        with pytest.raises(AssertionError) as error:
+            View(tmp_path / "other", f"--import={path}")
+        before = "the 4 spans and log records before it are in the store"
+        assert str(error.value) == f"pytest-otlp: {path}: line 2 {NO_LINE}; {before}\n"
+
+
+def write(path: Path, *requests: list[Span]) -> None:
+    """As `file:` does."""
+    transport = FileTransport(str(path))
+    for spans in requests:
+        (payload,) = transport.encode(Signal.TRACES, resource(), spans).payloads
+        transport.send(Signal.TRACES, payload, 0)
+    transport.close()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("no json", "neither OTLP/JSON nor a journal of pytest-otlp"),
-        ('{"a": 1}\n', "line 1 is no OTLP/JSON"),
-        ('{"resourceSpans": [{"scopeSpans": 3}]}\n', "not the OTLP/JSON message that it is sent as"),
+        ('{"a": 1}\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [{"scopeSpans": 3}]}\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [\n{"scopeSpans": 3}]}\n', "no OTLP/JSON"),
+        ('{"resourceSpans": []}\n\n{"a": 1}\n{"resourceSpans": []}\n', f"line 3 {NO_LINE}"),
+        ('{"resourceSpans": []}\n{"resourceSpans": [{"scop\n{"resourceSpans": []}\n', f"line 2 {NO_LINE}"),
         (None, "No such file or directory"),
     ],
 )

@@ -44,10 +44,10 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     except OSError as error:
         return fail(f"{error.filename or folder}: {error.strerror or error}")
     try:
-        _import(service.store, options.imports, say)
+        _import(service.store, options.imports, say, fail)
     except (SourceError, WriteError) as error:
         service.close()
-        return fail(str(error))
+        return fail(f"{error}{_stored(error)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), noted(folder, service.local_ports, service.local_page):
         _tell(service, options, guard, keep, say)
@@ -62,12 +62,18 @@ def _service(options: argparse.Namespace, folder: Path, guard: Guard, keep: Keep
     return Service(options.host, ports, guard, lambda live: Store(path, keep, live.publish), keep, options.trace_url)
 
 
-def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None]) -> None:
+def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None], warn: Callable[[str], object]) -> None:
     """Raises:
     SourceError: a file cannot be read.
     """
     for path in paths:
-        say(f"imported: {load(store, path)} spans and log records of {path}")
+        say(f"imported: {load(store, path, warn=warn)} spans and log records of {path}")
+
+
+def _stored(error: Exception) -> str:
+    """What is in the store of a file that was refused."""
+    taken = error.taken if isinstance(error, SourceError) else 0
+    return f"; the {taken} spans and log records before it are in the store" if taken else ""
 
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +41,15 @@ class Written(NamedTuple):
     bytes: int
 
 
-def report(sources: Sequence[Path], out: Path, *, folder: bool = False, run: str = "", trace_url: str = "") -> Written:
+def report(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    folder: bool = False,
+    run: str = "",
+    trace_url: str = "",
+    warn: Callable[[str], object] = lambda _: None,
+) -> Written:
     """Writes the report of what the sources hold: journals, OTLP/JSON, stores.
 
     Of a source with several runs the newest is taken, or `run`; the runs of several sources are shards of one.
@@ -55,7 +63,7 @@ def report(sources: Sequence[Path], out: Path, *, folder: bool = False, run: str
     with tempfile.TemporaryDirectory(prefix="pytest-otlp-") as place:
         loader = _Loader(Path(place, "runs.db"))
         try:
-            runs = [loader.take(source, run) for source in sources]
+            runs = [loader.take(source, run, warn) for source in sources]
             with loader.store.writing() as connection:
                 merged = merge(connection, list(dict.fromkeys(runs)))
             with loader.store.reading() as connection:
@@ -81,10 +89,10 @@ class _Loader:
     def _note(self, changes: Changes) -> None:
         self._seen.update(dict.fromkeys(changes.runs))
 
-    def take(self, source: Path, run: str) -> str:
+    def take(self, source: Path, run: str, warn: Callable[[str], object]) -> str:
         """The id of the run that the report takes from a source."""
         self._seen = {}
-        load(self.store, source, run)
+        load(self.store, source, run, warn=warn)
         with self.store.reading() as connection:
             known = [told["id"] for told in reading.runs(connection, 0)]
         found = [known_run for known_run in known if known_run in self._seen and run in ("", known_run)]
