@@ -25,7 +25,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     sources = options.sources or [received]
     try:
         written = report(
-            sources, options.output, folder=options.dir, run=options.run, trace_url=options.trace_url, warn=fail
+            sources, options.output, folder=options.dir, runs=options.runs, trace_url=options.trace_url, warn=fail
         )
     except (SourceError, StoreError, NoPageError) as error:
         return fail(str(error))
