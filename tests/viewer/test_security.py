@@ -87,6 +87,12 @@ def test_the_token_is_exchanged_for_a_cookie_that_other_sites_cannot_use(view: V
     assert answer.status == 204
     parts = answer.headers["set-cookie"].lower().split("; ")
     assert {"httponly", "samesite=strict", "path=/"} <= set(parts)
+    # Cookies know no port: whoever else listens at this name gets it as well, and can send nothing with it.
+    key = parts[0].partition("=")[2]
+    assert key
+    assert view.token.lower() not in answer.headers["set-cookie"].lower()
+    again = view.request("POST", "/api/session", json.dumps({"token": key}).encode(), JSON)
+    assert again.status == 401
     # A form of another site can send this much, were it read.
     assert view.request("POST", "/api/session", told, {"Content-Type": "text/plain"}).status == 415
     for wrong in (b'{"token": "no"}', b'{"token": 3}', b"[]", b"{", b'{"token": "\xff"}'):
@@ -104,7 +110,8 @@ def test_only_the_owner_can_read_what_is_kept(folder: Path) -> None:
     found.pop("view.err")
     notes = [name for name in found if name.startswith("view-at-")]
     assert len(notes) == 2
-    assert found == dict.fromkeys(("view-token", "runs.db", "runs.db-wal", "runs.db-shm", *notes), 0o600)
+    own = ("view-token", "runs.db", "runs.db-wal", "runs.db-shm", *notes)
+    assert found == dict.fromkeys(own, 0o600)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
