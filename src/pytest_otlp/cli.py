@@ -98,7 +98,7 @@ def _add_html(html: argparse.ArgumentParser) -> None:
         metavar="ID",
         help="which of a source with several runs; given again: shards of one run; default: the newest",
     )
-    html.add_argument("--trace-url", default="", metavar="TEMPLATE", help="link to a backend, with {trace_id} in it")
+    arguments.add_trace_url_to(html)
     html.set_defaults(command=_html)
 
 

@@ -110,7 +110,7 @@ def test_only_the_owner_can_read_what_is_kept(folder: Path) -> None:
     found.pop("view.err")
     notes = [name for name in found if name.startswith("view-at-")]
     assert len(notes) == 2
-    own = ("view-token", "runs.db", "runs.db-wal", "runs.db-shm", *notes)
+    own = ("view-token", "runs.db", "runs.db-lock", "runs.db-wal", "runs.db-shm", *notes)
     assert found == dict.fromkeys(own, 0o600)
 
 

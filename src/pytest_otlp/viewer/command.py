@@ -29,6 +29,9 @@ _GC = (50_000, 20, 50)
 """Looking for cycles among the many small messages would take a fifth of the time; they have none."""
 
 
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
 def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[[str], int]) -> int:
     """Listens until it is told to end. `say` prints a line, `fail` tells misuse and gives its exit code."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -78,7 +81,7 @@ def _stored(error: Exception) -> str:
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:
     address = f"{service.page}/#token={guard.token}"
-    kept = f"{keep.runs or 'all'} runs" + (f" or {keep.bytes / 1024**3:.3g} GB" if keep.bytes else "")
+    kept = f"{keep.runs or 'all'} runs" + (f" or {_size(keep.bytes)}" if keep.bytes else "")
     say(f"page: {address}")
     say(f"listening: OTLP/HTTP {service.http}, gRPC {service.grpc}; kept: {kept} in {service.store.place}")
     try:
@@ -90,6 +93,14 @@ def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Kee
         say(problem)
     say("send a run: pytest --otel --otel-logs=on" + _exposed(options, service))
     sys.stdout.flush()
+
+
+def _size(number: float) -> str:
+    """As `--keep-bytes` takes it."""
+    unit = 0
+    while number >= 1024 and unit < len(_UNITS) - 1:
+        number, unit = number / 1024, unit + 1
+    return f"{number:.4g} {_UNITS[unit]}"
 
 
 def _exposed(options: argparse.Namespace, service: Service) -> str:
