@@ -8,11 +8,13 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_PATIENCE = {h11.IDLE: 10.0, h11.SEND_BODY: 40.0}
-"""s for a request's head, and for its body, of which the receiver itself tells the sender earlier. uvicorn waits for
-ever; others wait 5 s (hypercorn), 60 s (nginx, Node)."""
-_MOST = 384
-"""Connections to a port: those to both are less than the 1024 files that a process may commonly have open."""
+MOST = 256
+"""Connections to a port: those to all three are fewer than the 1024 files that a process may commonly have open."""
+HEAD = 10.0
+"""s for a request's head. uvicorn waits for ever; others wait 5 s (hypercorn) to 60 s (nginx, Node)."""
+_BODY = 40.0
+"""s for its body; the receiver tells the sender earlier."""
+_PATIENCE = {h11.IDLE: HEAD, h11.SEND_BODY: _BODY}
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -34,7 +36,7 @@ class Connection(H11Protocol):
 
     def _crowded(self) -> bool:
         """Whether its port, and only that, has too many."""
-        return sum(_port(other) == _port(self) for other in self.connections) > _MOST
+        return sum(_port(other) == _port(self) for other in self.connections) > MOST
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
