@@ -281,7 +281,34 @@ def test_a_report_out_of_the_store(
         ]
         assert cli.main(["html", "-o", str(path), "--run", oldest["id"]]) == 0
         assert [row["name"] for row in Report(path).tests] == ["test_old"]
+        capsys.readouterr()
         assert cli.main(["html", "-o", str(path), "--run", "none"]) == cli.MISUSE
+        assert capsys.readouterr().err.endswith("runs.db: no run none in it\n")
+
+
+def test_shards_in_one_store_become_one_run(
+    view: View, runner: Runner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With another one in a file of its own, to which `--run` does not apply."""
+    for word in ("shop", "till"):
+        run_with(runner, PLAIN, "-k", word, f"--otel-endpoint={view.endpoint}")
+    run_with(runner, "def test_alone(): pass", "-k", "alone", f"--otel-endpoint=file:{tmp_path}/alone.json")
+    till, shop = (run["id"] for run in view.runs())
+    (store,) = Path(view.state["XDG_STATE_HOME"]).rglob("runs.db")
+    made = ["html", f"{tmp_path}/alone.json", str(store), "-o", f"{tmp_path}/report.html"]
+    assert cli.main([*made, "--run", till, "--run", shop]) == 0
+    report = Report(tmp_path / "report.html")
+    assert {row["worker"] for row in report.tests} == {"shard 1", "shard 2", "shard 3"}
+    assert report.run["told"] == {"passed": 4, "failed": 1, "error": 1, "skipped": 1}
+    assert cli.main([*made, "--run", shop]) == 0
+    assert "test_opens" not in str(Report(tmp_path / "report.html").tests)
+    for runs, told in (
+        ([shop, "none"], f"{tmp_path}/alone.json, {store}: no run none in it"),
+        (["none"], f"{store}: no run none in it"),
+    ):
+        capsys.readouterr()
+        assert cli.main([*made, *(f"--run={run}" for run in runs)]) == cli.MISUSE
+        assert capsys.readouterr().err == f"pytest-otlp: {told}\n"
 
 
 def test_a_run_that_died_has_a_report(runner: Runner, tmp_path: Path) -> None:

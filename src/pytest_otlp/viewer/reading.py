@@ -7,6 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -240,7 +241,10 @@ def _told_logs(pack: _Pack, tree: Tree, table: SpanTable) -> list[dict[str, Any]
     found = [
         log_of(stored, pack.number, places[stored.record.span_id], pack.base, table.resources) for stored in pack.logs
     ]
-    return sorted(found, key=lambda log: int(log["time"]))
+    return sorted(found, key=_TIME)
+
+
+_TIME = itemgetter("time")
 
 
 def span_of_test(store: sqlite3.Connection, run_id: str, number: int, span_id: str) -> dict[str, Any]:
@@ -371,7 +375,7 @@ def trace(store: sqlite3.Connection, trace_id: str) -> dict[str, Any]:
         "trace": _trace_summary(row),
         "resources": [_resource(store, stored) for stored in table.resources.stored],
         "spans": table.table(),
-        "logs": logs,
+        "logs": sorted(logs, key=_TIME),
         "cut": max(0, row[5] - len(tree.spans)),
     }
 
