@@ -82,12 +82,10 @@ export class Store {
         return held;
     }
 
-    /** Where only one run is (a report), the list of runs says nothing. */
+    /** A report holds one run: a list of runs says nothing there. */
     private openOnly(): void {
-        const { run, view, trace } = address.value;
-        const [only, ...others] = this.runs.value;
-        if (only && others.length === 0 && !this.info.value?.live && !run && !trace && view !== "traces")
-            go({ run: only.id }, { replace: true });
+        const [only] = this.runs.value;
+        if (only && !this.info.value?.live && !address.value.run) go({ run: only.id }, { replace: true });
     }
 
     private foreseen(run: string, n: number) {

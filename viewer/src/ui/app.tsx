@@ -49,6 +49,8 @@ function title(store: Store): string {
 function Content() {
     const store = useStore();
     const { run, view, trace } = address.value;
+    // A report holds one run, and asks nobody.
+    if (import.meta.env.MODE === "report") return run ? <RunPage key={run} id={run} /> : null;
     if (store.refused.value) return <Refused text={store.refused.value} />;
     if (!store.ready.value) return store.error.value ? null : <Loading />;
     if (trace) return <Trace key={trace} id={trace} />;

@@ -75,7 +75,7 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
             <Trouble text={asked.error} />
             {!asked.error && !tree && <Loading />}
             {tree && <Body run={run} table={table} n={n} tree={tree} details={details!} />}
-            {(tree || asked.error) && store.info.value?.history && (
+            {import.meta.env.MODE !== "report" && (tree || asked.error) && store.info.value?.history && (
                 <History key={n} run={run} nodeid={table.nodeid(n)} n={n} />
             )}
         </section>

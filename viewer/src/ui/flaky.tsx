@@ -22,7 +22,7 @@ export function Flaky({ run, open }: { run: Run; open: OpenRun }) {
                     <ByRetries run={run} table={table} rows={flaky} />
                 )}
             </section>
-            {store.info.value?.history && (
+            {import.meta.env.MODE !== "report" && store.info.value?.history && (
                 <section>
                     <h2>In the last runs</h2>
                     <ByHistory run={run} table={table} />
