@@ -216,6 +216,22 @@ def test_the_file_is_ascii_and_folds_what_is_below_the_first_screen(runner: Runn
     assert len(folds) == 26
 
 
+def test_an_error_of_pytest_itself_is_told_without_script(runner: Runner, tmp_path: Path) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            raise RuntimeError("the hook broke")
+    """
+    path = tmp_path / "report.html"
+    run = run_with(runner, {"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, f"--otel-html={path}")
+    assert run.exit_code == pytest.ExitCode.INTERNAL_ERROR
+    document = Report(path).document
+    assert "pytest: the hook broke" in [text for _, text in document.of("summary")]
+    assert any("in pytest_runtest_protocol" in text for _, text in document.of("pre"))
+
+
 def test_the_policy_allows_what_is_there_and_nothing_else(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     run_with(runner, "def test_a(): pass", f"--otel-html={path}")

@@ -18,6 +18,8 @@ _FAILURES = 100
 _OPEN = 20
 """Failures on the first screen; the others are folded, as a browser lays out all that is not before it paints."""
 _SLOWEST = 20
+_ITSELF = (3, 4)
+"""pytest's exit status after an error of its own, or of how it was called."""
 _LONGEST = 16_384
 """Characters of a traceback."""
 
@@ -51,7 +53,8 @@ def _parts(store: sqlite3.Connection, run: dict[str, Any], run_id: str) -> Itera
 
 
 def _problems(run: dict[str, Any]) -> Iterator[str]:
-    for problem in run["problems"]:
+    itself = {"name": "pytest", "message": run["error"], "events": run["events"]}
+    for problem in [itself] * (run["exitCode"] in _ITSELF) + run["problems"]:
         yield f"<details><summary>{escape(problem['name'])}: {escape(problem.get('message', ''))}</summary>"
         yield from _tracebacks(problem.get("events", ()))
         yield "</details>"

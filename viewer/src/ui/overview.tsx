@@ -1,11 +1,13 @@
 import { useMemo } from "preact/hooks";
 import { duration } from "../model/format";
+import { otherEvents, problems } from "../model/problems";
 import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { FreshFailure, Run, RunMore, SpanEvent } from "../protocol";
 import { link, type OpenRun } from "../state";
 import { Duration, Empty, Facts, Outside, Sign, tests } from "./bits";
 import { useLater, useStore } from "./context";
+import { Problems } from "./failures";
 import { shortMessage } from "./tests";
 import { Traceback } from "./traceback";
 import { AttributeList, text } from "./waterfall";
@@ -68,13 +70,17 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
     const version = open.version.value;
     const running = run.state === "running";
     const found = useMemo(() => failed(open.table, fresh ?? [], running), [open.table, version, fresh, running]);
+    const itself = useMemo(() => problems(open.more.value), [open.more.value]);
+    const number = found.length + itself.length;
     const shown = found.slice(0, useLater() ? MOST : FIRST).map((failure) => described(open.table, failure));
     return (
         <section aria-label="Failures">
-            <h2>Failures {found.length > 0 && <small>{found.length}</small>}</h2>
-            {found.length === 0 ? (
+            <h2>Failures {number > 0 && <small>{number}</small>}</h2>
+            {number === 0 && (
                 <Empty title={running ? "Nothing has failed so far" : run.tests > 0 ? "Nothing failed" : "No tests"} />
-            ) : (
+            )}
+            <Problems found={itself} />
+            {found.length > 0 && (
                 <ul class="failure-list">
                     {shown.map((failure) => (
                         <li key={failure.n}>
@@ -106,22 +112,13 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
     );
 }
 
-/** What is wrong with the run as a whole: errors of the collection, data that are missing. */
+/** What the run itself tells: why it was stopped, data that are missing. */
 function Troubles({ more }: { more: RunMore | undefined }) {
-    if (!more || (more.events.length === 0 && more.problems.length === 0)) return null;
-    return (
+    const events = more ? otherEvents(more) : [];
+    return events.length === 0 ? null : (
         <section aria-label="The run itself">
             <h2>The run itself</h2>
-            {more.problems.map((problem, i) => (
-                <div key={i}>
-                    <h3>{problem.name}</h3>
-                    {(problem.events ?? []).map((event, j) => (
-                        <EventText key={j} event={event} />
-                    ))}
-                    {!problem.events?.length && <p class="why">{problem.message}</p>}
-                </div>
-            ))}
-            {more.events.map((event, i) => (
+            {events.map((event, i) => (
                 <EventText key={i} event={event} />
             ))}
         </section>
