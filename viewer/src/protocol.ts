@@ -34,6 +34,8 @@ export interface Run {
     end: number | null;
     duration: number;
     heard: number;
+    /** Whether `heard` is when it happened, not when it was imported. */
+    live: boolean;
     state: State;
     why: string;
     status: string;

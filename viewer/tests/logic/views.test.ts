@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/model/compare";
 import { failureGroups } from "../../src/model/groups";
-import { bars, lanes, rowAt } from "../../src/model/lanes";
+import { bars, lanes, rowAt, withUnended } from "../../src/model/lanes";
 import { slowestFiles, slowestFixtures, slowestTests } from "../../src/model/slowest";
 import { tableOf } from "./table";
 
@@ -83,6 +83,32 @@ describe("a timeline", () => {
         ]));
     test("knows busy time without counting what overlaps twice, and the longest gap", () => {
         expect(lanes(table)[1]).toMatchObject({ busy: 25, from: 0, to: 55, longestGap: 30, longestGapAt: 10 });
+    });
+    test("goes on until now where a test has not ended, on a lane of its own where the worker has no other", () => {
+        const unended = [
+            { nodeid: "a.py::5", worker: "gw10", start: 100 },
+            { nodeid: "a.py::6", worker: "gw0", start: 20 },
+        ];
+        expect(withUnended(lanes(table), unended, 200)).toEqual([
+            expect.objectContaining({
+                worker: "gw0",
+                from: 20,
+                to: 200,
+                busy: 180,
+                longestGap: 0,
+                unended: [unended[1]],
+            }),
+            expect.objectContaining({ worker: "gw2", to: 150, unended: [] }),
+            expect.objectContaining({
+                from: 0,
+                to: 200,
+                busy: 125,
+                longestGap: 45,
+                longestGapAt: 55,
+                unended: [unended[0]],
+            }),
+        ]);
+        expect(withUnended([], unended, 0)[1], "the clocks may differ").toMatchObject({ from: 100, to: 100, busy: 0 });
     });
     test("joins what falls on one pixel, and shows the outcome that weighs most", () => {
         const dense = tableOf(
