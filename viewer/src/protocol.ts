@@ -123,6 +123,8 @@ export interface SpanColumns {
 export interface Details {
     run: string;
     tests: number[];
+    /** The id of the trace in which each of the tests is. */
+    traces: Column<string>;
     first: number[];
     resources: Attributes[];
     spans: SpanColumns;

@@ -39,6 +39,11 @@ export function treeOfTest(details: Details, test: number, name: string): SpanTr
     return tree;
 }
 
+/** The id of the trace in which a test is: with a trace for each file, another than the run's. */
+export function traceOf(details: Details, test: number): string {
+    return values(details.traces, details.tests.length, "")[details.tests.indexOf(test)] ?? "";
+}
+
 export function treeOfTrace(details: TraceDetails): SpanTree {
     return build(details.spans, 0, details.spans.count, details.resources, details.logs);
 }

@@ -66,7 +66,7 @@ function Content() {
 
 function Refused({ text }: { text: string }) {
     return (
-        <Empty title="This browser may not look in yet">
+        <Empty title="This browser may not look in yet" level="h1">
             <p>{text}</p>
             <p>
                 Open the address that <code>pytest-otlp view</code> printed when it started: it holds the key.

@@ -2,11 +2,11 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { rerun } from "../model/command";
 import { duration, moment } from "../model/format";
-import { exceptions, type SpanTree, treeOfTest } from "../model/spans";
+import { exceptions, type SpanTree, traceOf, treeOfTest } from "../model/spans";
 import type { TestTable } from "../model/tests";
 import type { Attributes, Details, Past, Run } from "../protocol";
 import { address, go, link, type OpenRun } from "../state";
-import { Copy, Facts, Loading, Outcome, Outside, Sign, tone, Trouble } from "./bits";
+import { Copy, Facts, Loading, Outcome, Sign, tone, TraceLink, Trouble } from "./bits";
 import { useAsked, useLater, useStore } from "./context";
 import { Traceback } from "./traceback";
 import { AttributeList, text, TreeLogs, Waterfall } from "./waterfall";
@@ -71,7 +71,14 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
     useEffect(() => top.current?.scrollTo(0, 0), [n]);
     return (
         <section ref={top} class="detail" aria-label={`Test ${table.nodeid(n)}`}>
-            <Head run={run} table={table} n={n} onClose={onClose} onStep={onStep} />
+            <Head
+                run={run}
+                table={table}
+                n={n}
+                trace={details ? traceOf(details, n) : ""}
+                onClose={onClose}
+                onStep={onStep}
+            />
             <Trouble text={asked.error} />
             {!asked.error && !tree && <Loading />}
             {tree && <Body run={run} table={table} n={n} tree={tree} details={details!} />}
@@ -86,16 +93,17 @@ function Head({
     run,
     table,
     n,
+    trace,
     onClose,
     onStep,
 }: {
     run: Run;
     table: TestTable;
     n: number;
+    trace: string;
     onClose: () => void;
     onStep: ((by: number) => void) | undefined;
 }) {
-    const traceUrl = useStore().info.value?.traceUrl ?? "";
     const line = table.line.at(n);
     return (
         <header class="detail-head">
@@ -169,15 +177,9 @@ function Head({
                     Copy pytest command
                 </Copy>
                 <Copy text={() => table.nodeid(n)}>Copy node id</Copy>
-                {traceUrl && run.traces[0] && (
-                    <Outside
-                        url={traceUrl
-                            .replace("{trace_id}", run.traces[0])
-                            .replace("{run_id}", encodeURIComponent(run.id))}
-                    >
-                        Open trace
-                    </Outside>
-                )}
+                <TraceLink trace={trace} run={run.id}>
+                    Open trace
+                </TraceLink>
             </div>
         </header>
     );

@@ -5,7 +5,7 @@ import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { FreshFailure, Run, RunMore, SpanEvent } from "../protocol";
 import { link, type OpenRun } from "../state";
-import { Duration, Empty, Facts, Outside, Sign, tests } from "./bits";
+import { Duration, Empty, Facts, Outside, Sign, tests, TraceLink } from "./bits";
 import { useLater, useStore } from "./context";
 import { Problems } from "./failures";
 import { shortMessage } from "./tests";
@@ -221,7 +221,6 @@ function Slow({ run, open }: { run: Run; open: OpenRun }) {
 }
 
 function About({ run, more }: { run: Run; more: RunMore | undefined }) {
-    const traceUrl = useStore().info.value?.traceUrl ?? "";
     const trace = run.traces[0] ?? "";
     return (
         <section aria-label="About the run">
@@ -248,18 +247,11 @@ function About({ run, more }: { run: Run; more: RunMore | undefined }) {
                         ],
                         [
                             "trace",
-                            trace &&
-                                (traceUrl ? (
-                                    <Outside
-                                        url={traceUrl
-                                            .replace("{trace_id}", trace)
-                                            .replace("{run_id}", encodeURIComponent(run.id))}
-                                    >
-                                        {trace}
-                                    </Outside>
-                                ) : (
-                                    <span class="mono">{trace}</span>
-                                )),
+                            trace && (
+                                <TraceLink trace={trace} run={run.id} otherwise={<span class="mono">{trace}</span>}>
+                                    {trace}
+                                </TraceLink>
+                            ),
                         ],
                         ["run id", <span class="mono">{run.id}</span>],
                     ].filter(([, value]) => value !== undefined) as [string, string][]

@@ -40,9 +40,10 @@ export function RunPage({ id }: { id: string }) {
     const tabs = useMemo(() => run && <Tabs run={run} more={more} current={key} />, [run, more, key]);
     if (!run)
         return store.ready.value ? (
-            <Empty title="This run is not here">
+            <Empty title="This run is not here" level="h1">
+                <p>It may have been removed.</p>
                 <p>
-                    It may have been removed. <a href="#">All runs</a>
+                    <a href="#">All runs</a>
                 </p>
             </Empty>
         ) : (

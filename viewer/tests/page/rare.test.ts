@@ -1,6 +1,6 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { folder, launch, missing, open, Project, remove, runsOf, View, type Watched } from "./real";
+import { faults, folder, launch, missing, open, Project, remove, runsOf, View, type Watched } from "./real";
 
 const ok = "def test_ok(): pass\n";
 
@@ -18,13 +18,29 @@ describe.skipIf(missing)(`runs that are not like most${missing && `: ${missing}`
         await project.run(view, `--otel-service-name=${service}`, ...args);
         return (await runsOf(page(), service))[0]!;
     };
+    const plain = "0123456789abcdef0123456789abcdef";
+    /** A span of an application that no test called. */
+    const request = async () => {
+        const now = `${Date.now()}000000`;
+        const span = { traceId: plain, spanId: "0123456789abcdef", name: "GET /cart", kind: 2 };
+        const body = {
+            resourceSpans: [{ scopeSpans: [{ spans: [{ ...span, startTimeUnixNano: now, endTimeUnixNano: now }] }] }],
+        };
+        const { ok } = await fetch(`${view.endpoint}/v1/traces`, {
+            method: "POST",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify(body),
+        });
+        expect(ok).toBe(true);
+    };
     const go = (hash: string) => page().evaluate((h) => void (location.hash = h), hash);
 
     beforeAll(async () => {
         browser = await launch();
-        view = await new View(folder()).start();
+        view = await new View(folder(), "--trace-url=http://jaeger.test/{trace_id}?again={trace_id}").start();
         live.watched = await open(browser, view.page);
         await page().getByText("Waiting for the first run").waitFor();
+        await request();
     });
     afterAll(async () => {
         await browser.close();
@@ -75,5 +91,54 @@ def pytest_runtest_protocol(item):
             .toEqual(["RuntimeError", "AssertionError"]);
     });
 
-    test("no script failed, and nobody else was asked", () => expect(live.watched!.complaints).toEqual([]));
+    test("a test, a run and a plain trace each lead to their own trace elsewhere", async () => {
+        const files = { "test_a.py": ok, "test_b.py": ok };
+        const id = await run("traces", files, "--otel-trace-per=file");
+        const to = (trace: string) => `http://jaeger.test/${trace}?again=${trace}`;
+        const links: string[] = [];
+        for (const n of [0, 1]) {
+            await go(`run=${id}&view=tests&test=${n}`);
+            await expect
+                .poll(() => page().locator(".detail h2").innerText())
+                .toContain(n === 0 ? "test_a.py" : "test_b.py");
+            links.push((await page().getByRole("link", { name: "Open trace" }).getAttribute("href"))!);
+        }
+        const { traces } = (await page().evaluate(async (id) => (await fetch(`/api/runs/${id}`)).json(), id)) as {
+            traces: string[];
+        };
+        expect(traces.length).toBe(3);
+        expect(links.slice().sort()).toEqual(traces.slice(1).map(to).sort());
+        await go(`run=${id}`);
+        expect(await page().getByRole("link", { name: traces[0]! }).getAttribute("href")).toBe(to(traces[0]!));
+        await go(`view=traces&trace=${plain}`);
+        expect(await page().getByRole("link", { name: "Open trace" }).getAttribute("href")).toBe(to(plain));
+        await page().getByRole("link", { name: "All traces" }).click();
+        await page().getByRole("cell", { name: "GET /cart" }).waitFor();
+    });
+
+    test.each([1400, 375])("axe finds nothing where there is no run: %i px", async (width) => {
+        await page().setViewportSize({ width, height: 800 });
+        const views = {
+            "view=traces": "GET /cart",
+            [`view=traces&trace=${plain}`]: "All traces",
+            [`view=traces&trace=${"0".repeat(32)}`]: "This trace is not here",
+            "run=gone": "This run is not here",
+        };
+        for (const [hash, text] of Object.entries(views)) {
+            await go(hash);
+            await page().getByText(text).first().waitFor();
+            expect.soft(await faults(page()), hash).toEqual([]);
+            const beyond = await page().evaluate(() => document.documentElement.scrollWidth - innerWidth);
+            expect.soft(beyond, `${hash} is not wider than the screen`).toBeLessThanOrEqual(0);
+        }
+        const { page: stranger } = await open(browser, new URL("/", view.page).href);
+        await stranger.getByText("This browser may not look in yet").waitFor();
+        expect.soft(await faults(stranger), "without a token").toEqual([]);
+        await stranger.close();
+        await page().setViewportSize({ width: 1400, height: 900 });
+    });
+
+    test("no script failed, and nobody else was asked", () =>
+        // What is not there was asked for on purpose.
+        expect(live.watched!.complaints.filter((said) => !said.includes("404 (Not Found)"))).toEqual([]));
 });

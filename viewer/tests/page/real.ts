@@ -45,11 +45,18 @@ export class View {
     private process: ChildProcess | undefined;
     private ports = [0, 0, 0];
 
-    constructor(readonly state: string) {}
+    private readonly options: string[];
+
+    constructor(
+        readonly state: string,
+        ...options: string[]
+    ) {
+        this.options = options;
+    }
 
     async start(): Promise<this> {
         const [http, grpc, page] = this.ports;
-        const args = [`--http-port=${http}`, `--grpc-port=${grpc}`, `--page-port=${page}`];
+        const args = [`--http-port=${http}`, `--grpc-port=${grpc}`, `--page-port=${page}`, ...this.options];
         this.process = spawn(python, [...COMMAND, "view", ...args], {
             env: scrubbed({ XDG_STATE_HOME: this.state, LOCALAPPDATA: this.state }),
             stdio: ["ignore", "pipe", "inherit"],
