@@ -118,3 +118,19 @@ export function rowAt(table: TestTable, { rows }: Lane, time: number, near: numb
         Math.max(table.start.at(n) - time, time - table.start.at(n) - table.duration.at(n), 0);
     return candidates.filter((n) => distance(n) <= near).sort((a, b) => distance(a) - distance(b))[0];
 }
+
+/** The row after another on its lane (before it: -1), and the first of all where there is none yet. */
+export function besides(lanes: Lane[], n: number, by: number): number | undefined {
+    const lane = lanes.find(({ rows }) => rows.includes(n));
+    return lane ? lane.rows[lane.rows.indexOf(n) + by] : lanes.find(({ rows }) => rows.length > 0)?.rows[0];
+}
+
+/** The row of another lane, below or above (-1), that is next in time to one. */
+export function across(table: TestTable, lanes: Lane[], n: number, by: number): number | undefined {
+    const from = lanes.findIndex(({ rows }) => rows.includes(n));
+    const time = table.start.at(n);
+    if (from < 0) return besides(lanes, n, by);
+    for (let i = from + by; lanes[i]; i += by)
+        if (lanes[i]!.rows.length > 0) return rowAt(table, lanes[i]!, time, Infinity);
+    return undefined;
+}

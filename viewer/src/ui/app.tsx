@@ -122,6 +122,7 @@ const KEYS: [string, string][] = [
     ["/", "to the filter (Ctrl+F too, where tests are listed)"],
     ["1 … 7", "the views of a run"],
     ["j k ↑ ↓", "next, previous row"],
+    ["in the timeline", "j k: next, previous test; ↑ ↓: worker above, below"],
     ["Enter", "open"],
     ["Esc", "close the test, clear the filter"],
     ["f", "only what failed"],

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, tick, ticks } from "../model/format";
-import { type Bar, bars, type Lane, lanes, rowAt, type Unended, withUnended } from "../model/lanes";
+import { duration, plural, tick, ticks } from "../model/format";
+import { across, type Bar, bars, besides, type Lane, lanes, rowAt, type Unended, withUnended } from "../model/lanes";
 import { OUTCOMES, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
@@ -37,7 +37,7 @@ export function Timeline({ run, open }: { run: Run; open: OpenRun }) {
     if (found.length === 0)
         return <Empty title={run.state === "running" ? "No test has finished yet" : "This run has no tests"} />;
     return (
-        <Split run={run} open={open} n={n} scrolls>
+        <Split run={run} open={open} n={n} onStep={(by) => choose(table, found, besides(found, n, by))} scrolls>
             <Chart table={table} found={found} chosen={n} version={version} word={word(run)} />
             <LaneTable found={found} word={word(run)} />
         </Split>
@@ -76,6 +76,17 @@ function setZoom(found: Lane[], [from, to]: Range): void {
         },
         { replace: true },
     );
+}
+
+/** Show a test beside the chart, which moves to where the test is. */
+function choose(table: TestTable, found: Lane[], n: number | undefined): void {
+    if (n === undefined) return;
+    go({ test: String(n), span: undefined }, { replace: address.value.test !== undefined });
+    const [[from, to], [first, last]] = [zoomOf(found), whole(found)];
+    const [start, end] = [table.start.at(n), table.start.at(n) + table.duration.at(n)];
+    if (!address.value.zoom || (end >= from && start <= to)) return;
+    const left = Math.max(first, Math.min(last - (to - from), (start + end + from - to) / 2));
+    setZoom(found, [left, left + to - from]);
 }
 
 function Chart({
@@ -155,6 +166,10 @@ function Chart({
             "=": () => scaled(0.5),
             "-": () => scaled(2),
             "0": () => go({ zoom: undefined }, { replace: true }),
+            j: () => choose(table, found, besides(found, chosen, 1)),
+            k: () => choose(table, found, besides(found, chosen, -1)),
+            ArrowDown: () => choose(table, found, across(table, found, chosen, 1)),
+            ArrowUp: () => choose(table, found, across(table, found, chosen, -1)),
         };
         const action = event.ctrlKey || event.metaKey ? undefined : actions[event.key];
         if (!action) return;
@@ -169,7 +184,9 @@ function Chart({
     return (
         <div class="timeline">
             <div class="timeline-bar">
-                <span class="dim">Drag over a part to see it larger, Ctrl and the wheel zoom, ← → move</span>
+                <span class="dim">
+                    Drag over a part to see it larger, Ctrl and the wheel zoom, ← → move, j k go from test to test
+                </span>
                 <span class="grow" />
                 <button type="button" class="button icon" aria-label="Zoom in" onClick={() => scaled(0.5)}>
                     +
@@ -197,9 +214,12 @@ function Chart({
                     class="chart-box"
                     tabIndex={0}
                     role="application"
-                    aria-label={`Timeline of ${found.length} workers; the table below says the same`}
+                    aria-label={`Timeline of ${plural(found.length, "worker")}: j and k go from test to test, the arrows up and down from worker to worker`}
                     onKeyDown={onKey}
                 >
+                    <span class="unseen" role="status">
+                        {chosen >= 0 && `${table.outcome.at(chosen)} ${table.nodeid(chosen)}`}
+                    </span>
                     <canvas
                         ref={canvas}
                         style={{ width: `${width}px`, height: `${height}px` }}

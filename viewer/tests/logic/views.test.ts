@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/model/compare";
 import { failureGroups } from "../../src/model/groups";
-import { bars, lanes, rowAt, withUnended } from "../../src/model/lanes";
+import { across, bars, besides, lanes, rowAt, withUnended } from "../../src/model/lanes";
 import { slowestFiles, slowestFixtures, slowestTests } from "../../src/model/slowest";
 import { tableOf } from "./table";
 
@@ -123,6 +123,20 @@ describe("a timeline", () => {
         expect(drawn.length).toBeLessThanOrEqual(100);
         expect(drawn.filter(({ row }) => row === 500).length).toBe(1);
         expect(Math.max(...drawn.map(({ x, width }) => x + width))).toBeLessThanOrEqual(101);
+    });
+    test("is gone through by key: along a lane, and from lane to lane", () => {
+        const found = lanes(table);
+        expect([besides(found, -1, 1), besides(found, 0, 1), besides(found, 0, -1), besides(found, 3, -1)]).toEqual([
+            1,
+            2,
+            undefined,
+            2,
+        ]);
+        expect([across(table, found, 1, 1), across(table, found, 1, -1), across(table, found, 0, -1)]).toEqual([
+            3,
+            undefined,
+            1,
+        ]);
     });
     test("finds the test under the pointer, or near it", () => {
         const lane = lanes(table)[1]!;

@@ -116,6 +116,19 @@ def pytest_runtest_protocol(item):
         await page().getByRole("cell", { name: "GET /cart" }).waitFor();
     });
 
+    test("a run is not compared with another service's unless that is chosen", async () => {
+        const id = await run("only", { "test_a.py": ok });
+        await page().setViewportSize({ width: 375, height: 800 });
+        await go(`run=${id}&view=compare`);
+        await page().getByText("There is no earlier run of only yet").waitFor();
+        expect(await page().locator(".pairs").count()).toBe(0);
+        expect(await faults(page())).toEqual([]);
+        expect(await page().evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+        await page().setViewportSize({ width: 1400, height: 900 });
+        await page().getByLabel("Compared with").selectOption({ index: 1 });
+        await page().getByRole("button", { name: "Added" }).waitFor();
+    });
+
     test.each([1400, 375])("axe finds nothing where there is no run: %i px", async (width) => {
         await page().setViewportSize({ width, height: 800 });
         const views = {
