@@ -1,4 +1,5 @@
 import type { RunMore, SpanEvent } from "../protocol";
+import { legible } from "./legible";
 
 /** What failed without being a test: a file that could not be collected, or pytest itself. */
 export interface Problem {
@@ -23,8 +24,13 @@ export function problems(run: RunMore | undefined): Problem[] {
 
 function raised(name: string, events: SpanEvent[], message = ""): Problem {
     const exception = events.find((event) => event.name === "exception")?.attributes ?? {};
-    const said = (key: string) => String(exception[`exception.${key}`] ?? "");
-    return { name, type: said("type"), message: said("message") || message, stacktrace: said("stacktrace") };
+    const said = (key: string) => legible(String(exception[`exception.${key}`] ?? ""));
+    return {
+        name: legible(name),
+        type: said("type"),
+        message: said("message") || legible(message),
+        stacktrace: said("stacktrace"),
+    };
 }
 
 /** What the run tells besides. That pytest stops because of errors in the collection says no more than these do. */

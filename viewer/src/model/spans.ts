@@ -1,5 +1,6 @@
 import type { Attributes, Details, Log, More, SpanColumns, TraceDetails } from "../protocol";
 import { values } from "./columns";
+import { legible } from "./legible";
 
 /** The spans of one test or trace, depth-first: a span's descendants follow it up to `last`. */
 export interface SpanTree {
@@ -65,7 +66,7 @@ function build(spans: SpanColumns, first: number, end: number, resources: Attrib
         logs,
         ...nesting(parent),
         id: column("id", ""),
-        name: column("name", ""),
+        name: column("name", "").map(legible),
         resource: column("resource", 0),
         kind: column("kind", 1),
         status: column("status", 0),
@@ -130,7 +131,7 @@ export function exceptions(tree: SpanTree): Exception[] {
         if (role(tree, i) === "app") continue;
         for (const event of tree.more[i]?.events ?? []) {
             if (event.name !== "exception") continue;
-            const text = (key: string) => String(event.attributes[`exception.${key}`] ?? "");
+            const text = (key: string) => legible(String(event.attributes[`exception.${key}`] ?? ""));
             found.push({ span: i, type: text("type"), message: text("message"), stacktrace: text("stacktrace") });
         }
     }

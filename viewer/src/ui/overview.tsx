@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { duration } from "../model/format";
+import { legible } from "../model/legible";
 import { otherEvents, problems } from "../model/problems";
 import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
@@ -54,7 +55,8 @@ function failed(table: TestTable, fresh: FreshFailure[], running: boolean): (num
 }
 
 function described(table: TestTable, failure: number | FreshFailure): Failed {
-    if (typeof failure !== "number") return { ...failure, message: failure.message || failure.type };
+    if (typeof failure !== "number")
+        return { ...failure, nodeid: legible(failure.nodeid), message: legible(failure.message || failure.type) };
     return {
         n: failure,
         nodeid: table.nodeid(failure),
@@ -138,7 +140,7 @@ function Warnings({ run, more }: { run: Run; more: RunMore | undefined }) {
                         <>
                             <span class="failure-text">
                                 <span>
-                                    {category}: {message}
+                                    {category}: {legible(message)}
                                 </span>
                                 <span class="nodeid dim">{place}</span>
                             </span>
@@ -182,7 +184,7 @@ function Running({ run }: { run: Run }) {
             <ul class="running">
                 {run.running.slice(0, 20).map((test) => (
                     <li key={`${test.worker} ${test.nodeid}`}>
-                        <span class="nodeid">{test.nodeid}</span>
+                        <span class="nodeid">{legible(test.nodeid)}</span>
                         <span class="dim">
                             {test.worker} {!over && duration(Math.max(0, now + run.skew - test.start))}
                         </span>

@@ -1,11 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { count as say, duration, moment } from "../model/format";
+import { count as say, duration, moment, plural } from "../model/format";
 import { problems } from "../model/problems";
 import { isBad } from "../model/tests";
 import type { Run, RunMore } from "../protocol";
 import { address, link, type OpenRun } from "../state";
-import { CountBar, Empty, Loading, ordered, Outside, Sign, StateBadge, tone, Trouble } from "./bits";
+import { CountBar, Empty, Loading, ordered, Outside, Sign, StateBadge, tests, tone, Trouble } from "./bits";
 import { Compare } from "./compare";
 import { useStore } from "./context";
 import { Failures } from "./failures";
@@ -128,11 +128,9 @@ function Counts({ run }: { run: Run }) {
                 </a>
             ))}
             <span class="dim">
-                {run.state === "running" || run.done < all
-                    ? `${say(run.done)} of ${say(all)} tests`
-                    : `${say(all)} tests`}
+                {run.state === "running" || run.done < all ? `${say(run.done)} of ${tests(all)}` : tests(all)}
                 {run.deselected > 0 && `, ${say(run.deselected)} deselected`}
-                {run.workers > 0 && `, ${run.workers} workers`}
+                {run.workers > 0 && `, ${plural(run.workers, "worker")}`}
             </span>
         </span>
     );

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { duration, plural, tick, ticks } from "../model/format";
+import { legible } from "../model/legible";
 import { across, type Bar, bars, besides, type Lane, lanes, rowAt, type Unended, withUnended } from "../model/lanes";
 import { OUTCOMES, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
@@ -46,7 +47,8 @@ export function Timeline({ run, open }: { run: Run; open: OpenRun }) {
 
 const word = (run: Run): string => (run.state === "running" ? "running" : "never ended");
 
-const unended = (run: Run): Unended[] => run.running.map((test) => ({ ...test, start: test.start - run.start }));
+const unended = (run: Run): Unended[] =>
+    run.running.map((test) => ({ ...test, nodeid: legible(test.nodeid), start: test.start - run.start }));
 
 /** How far what has not ended is known to have lasted, µs since the run's start by the sender's clock: till now, or the last word. */
 function until(run: Run, now: number): number {

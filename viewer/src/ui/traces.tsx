@@ -1,5 +1,6 @@
 import { useMemo } from "preact/hooks";
 import { ago, duration, moment } from "../model/format";
+import { legible } from "../model/legible";
 import { treeOfTrace } from "../model/spans";
 import { address, go, link } from "../state";
 import { count, Duration, Empty, Facts, Loading, TraceLink, Trouble } from "./bits";
@@ -30,7 +31,7 @@ export function Traces() {
                 {value.map((trace) => (
                     <tr key={trace.id}>
                         <td class="main">
-                            <a href={link({ view: "traces", trace: trace.id })}>{trace.name || trace.id}</a>
+                            <a href={link({ view: "traces", trace: trace.id })}>{legible(trace.name) || trace.id}</a>
                         </td>
                         <td>{trace.service}</td>
                         <td title={moment(trace.start)}>{ago(trace.start, store.now.value)}</td>
@@ -66,7 +67,7 @@ export function Trace({ id }: { id: string }) {
                 {all}
                 <TraceLink trace={id}>Open trace</TraceLink>
             </p>
-            <h1>{value.trace.name || id}</h1>
+            <h1>{legible(value.trace.name) || id}</h1>
             <Facts
                 items={[
                     ["service", value.trace.service],

@@ -162,14 +162,16 @@ test("slowest tests, files and fixtures", () => {
         { file: "b.py", tests: 1, bad: 1, total: 9, longest: 9, longestTest: 1 },
     ]);
     const fixtures = slowestFixtures({
-        count: 2,
+        count: 4,
         columns: {
-            name: ["db", "app"],
+            name: ["db", "app", "n", "tmp_path"],
             scope: { same: "module" },
-            setups: [1, 2],
-            setup: [5, 9],
-            teardown: [10, 1],
-            longestTest: [0, 2],
+            // What pytest makes for a parameter is no fixture of anybody's.
+            place: ["db.py:3", "", "/lib/_pytest/python.py:1230", "/lib/_pytest/tmpdir.py:328"],
+            setups: [1, 2, 1, 1],
+            setup: [5, 9, 90, 1],
+            teardown: [10, 1, 0, 0],
+            longestTest: [0, 2, 0, 0],
         },
     });
     expect(
@@ -177,5 +179,6 @@ test("slowest tests, files and fixtures", () => {
     ).toEqual([
         ["db", "module", 5, 10, 0],
         ["app", "module", 9, 1, 2],
+        ["tmp_path", "module", 1, 0, 0],
     ]);
 });

@@ -129,6 +129,28 @@ def pytest_runtest_protocol(item):
         await page().getByRole("button", { name: "Added" }).waitFor();
     });
 
+    test("colours of terminals are not shown, and nothing turns the text round", async () => {
+        const odd = `
+red = "\\x1b[31mred\\x1b[0m"
+def test_odd():
+    print(red)
+    assert not red, "a \\u202egnp.exe"
+`;
+        const id = await run("odd", { "test_odd.py": odd });
+        await go(`run=${id}&view=tests&test=0&q=is:foo`);
+        const detail = page().locator(".detail");
+        await detail.locator(".traceback").waitFor();
+        expect(await detail.locator(".output").first().innerText()).toBe("red\n");
+        expect(await page().locator("body").innerText()).not.toMatch(/\x1b|\u202e/);
+        await detail.getByText("AssertionError: a \\u202egnp.exe").first().waitFor();
+        await page().context().grantPermissions(["clipboard-read", "clipboard-write"]);
+        await detail.locator("section", { hasText: "Captured stdout" }).getByRole("button", { name: "Copy" }).click();
+        await expect.poll(() => page().evaluate(() => navigator.clipboard.readText())).toBe("red\n");
+        expect(await page().locator(".counts").innerText()).toMatch(/^1 test$/m);
+        await page().getByText("No such filter: is:foo").waitFor();
+        expect(await faults(page())).toEqual([]);
+    });
+
     test.each([1400, 375])("axe finds nothing where there is no run: %i px", async (width) => {
         await page().setViewportSize({ width, height: 800 });
         const views = {
