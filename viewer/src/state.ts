@@ -122,9 +122,16 @@ export class Store {
         return known?.details ?? this.source.detail(run, n);
     }
 
-    async remove(id: string): Promise<void> {
-        await this.source.remove(id);
-        this.forget([id]);
+    /** One run, or all runs that are over, or all plain traces. */
+    async remove(what: "runs" | "traces", id?: string): Promise<void> {
+        try {
+            await this.source.remove(what, id);
+            if (id) this.forget([id]);
+            else if (what === "runs") await this.refresh();
+            else this.traces.value++;
+        } catch (error) {
+            this.fail(error);
+        }
     }
 
     private tick(): void {

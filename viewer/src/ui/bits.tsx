@@ -262,5 +262,25 @@ export function TraceLink({
     return <Outside url={url}>{children}</Outside>;
 }
 
+/** Asks once, then removes from the receiver's store. */
+export function Remove({
+    what,
+    id,
+    asks,
+    children,
+}: {
+    what: "runs" | "traces";
+    id?: string;
+    asks: string;
+    children: ComponentChildren;
+}) {
+    const store = useStore();
+    return (
+        <button type="button" class="link dim" onClick={() => confirm(asks) && void store.remove(what, id)}>
+            {children}
+        </button>
+    );
+}
+
 export const tests = (n: number): string => plural(n, "test");
 export { count };

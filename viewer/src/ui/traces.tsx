@@ -3,7 +3,7 @@ import { ago, duration, moment } from "../model/format";
 import { legible } from "../model/legible";
 import { treeOfTrace } from "../model/spans";
 import { address, go, link } from "../state";
-import { count, Duration, Empty, Facts, Loading, TraceLink, Trouble } from "./bits";
+import { count, Duration, Empty, Facts, Loading, Remove, TraceLink, Trouble } from "./bits";
 import { useAsked, useStore } from "./context";
 import { Table } from "./slowest";
 import { TreeLogs, Waterfall } from "./waterfall";
@@ -43,6 +43,11 @@ export function Traces() {
                     </tr>
                 ))}
             </Table>
+            <p class="actions">
+                <Remove what="traces" asks="Remove all traces that are no pytest run from the store?">
+                    remove all
+                </Remove>
+            </p>
         </div>
     );
 }

@@ -173,6 +173,31 @@ def test_odd():
         await page().setViewportSize({ width: 1400, height: 900 });
     });
 
+    test("runs that are over and plain traces are removed, asked once", async () => {
+        const asked: string[] = [];
+        page().removeAllListeners("dialog");
+        page().on("dialog", (dialog) => {
+            asked.push(dialog.message());
+            void dialog.accept();
+        });
+        await go("");
+        const before = await page().locator(".run-card").count();
+        await page().locator(".run-card").first().getByRole("button", { name: "remove" }).click();
+        await expect.poll(() => page().locator(".run-card").count()).toBe(before - 1);
+        await page()
+            .getByRole("button", { name: `remove all ${before - 1} runs` })
+            .click();
+        await page().getByText("Waiting for the first run").waitFor();
+        await page().getByRole("link", { name: "1 trace that is no pytest run" }).click();
+        await page().getByRole("button", { name: "remove all" }).click();
+        await page().getByText("No other traces").waitFor();
+        expect(asked.map((text) => text.replace(/ of .*/, ""))).toEqual([
+            "Remove this run",
+            `Remove all ${before - 1} runs that are over from the store?`,
+            "Remove all traces that are no pytest run from the store?",
+        ]);
+    });
+
     test("no script failed, and nobody else was asked", () =>
         // What is not there was asked for on purpose.
         expect(live.watched!.complaints.filter((said) => !said.includes("404 (Not Found)"))).toEqual([]));
