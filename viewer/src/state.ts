@@ -201,7 +201,7 @@ export class Store {
             this.failures.value = { ...this.failures.value, [run.id]: [...known, ...failures].slice(-200) };
         }
         const held = this.open.get(run.id);
-        if (held && before?.state !== run.state) void this.describe(run.id, held);
+        if (held && (!before || toDescribe(before, run))) void this.describe(run.id, held);
     }
 
     private take(tests: Tests): void {
@@ -252,6 +252,11 @@ export class Store {
         for (const id of ids) this.open.delete(id);
         this.runs.value = this.runs.value.filter((run) => !ids.includes(run.id));
     }
+}
+
+/** Whether what only the run itself tells may be another: how it ended, or what could not be collected. */
+function toDescribe(before: Run, now: Run): boolean {
+    return before.state !== now.state || (now.tests === 0 && before.spans !== now.spans);
 }
 
 /** The view, as the address bar holds it. */

@@ -71,6 +71,31 @@ describe.skipIf(missing)(`runs that are not like most${missing && `: ${missing}`
         await page().locator(".cause .traceback", { hasText: "import nosuchmodule" }).first().waitFor();
     });
 
+    test("they stand there while the other tests go on", async () => {
+        const waits = (name: string) =>
+            `import time; from pathlib import Path\ndef until(name):\n    end = time.monotonic() + 60\n` +
+            `    while not Path(name).exists(): assert time.monotonic() < end; time.sleep(.02)\n${name}\n`;
+        const project = new Project({
+            "test_a.py": waits('until("collect")'),
+            "test_b.py": "import nosuchmodule\n",
+            "test_c.py": waits('def test_c(): until("go")'),
+        });
+        projects.push(project);
+        const process = project.start(view, "--otel-service-name=goes-on", "--continue-on-collection-errors");
+        const over = new Promise((done) => process.once("exit", done));
+        process.stdout!.resume();
+        await go("");
+        await page().getByRole("link", { name: "goes-on" }).click();
+        await page().getByText("Nothing has failed so far").waitFor();
+        project.file("collect");
+        await page().getByRole("region", { name: "Failures" }).getByText("test_b.py", { exact: true }).waitFor();
+        await page().getByRole("region", { name: "Running now" }).getByText("test_c").waitFor();
+        expect(await page().locator(".badge.o-running").count()).toBe(1);
+        project.file("go");
+        await over;
+        await page().locator(".badge.o-failed").waitFor();
+    });
+
     test("an internal error of pytest is the first of the failures", async () => {
         const conftest = `
 import pytest
