@@ -239,6 +239,7 @@ def test_an_error_of_pytest_itself_is_told_without_script(runner: Runner, tmp_pa
     run = run_with(runner, {"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, f"--otel-html={path}")
     assert run.exit_code == pytest.ExitCode.INTERNAL_ERROR
     document = Report(path).document
+    assert [text for _, text in document.of("h2")] == ["Errors"]
     assert "pytest: the hook broke" in [text for _, text in document.of("summary")]
     assert any("in pytest_runtest_protocol" in text for _, text in document.of("pre"))
 

@@ -64,7 +64,10 @@ def _parts(store: sqlite3.Connection, run: dict[str, Any], run_id: str) -> Itera
 
 def _problems(run: dict[str, Any]) -> Iterator[str]:
     itself = {"name": "pytest", "message": run["error"], "events": run["events"]}
-    for problem in [itself] * (run["exitCode"] in _ITSELF) + run["problems"]:
+    problems = [itself] * (run["exitCode"] in _ITSELF) + run["problems"]
+    if problems:
+        yield "<h2>Errors</h2>"
+    for problem in problems:
         yield f"<details><summary>{escape(problem['name'])}: {escape(problem.get('message', ''))}</summary>"
         yield from _tracebacks(problem.get("events", ()))
         yield "</details>"
