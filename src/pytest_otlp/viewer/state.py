@@ -145,11 +145,12 @@ def summary(state: State, now: int) -> dict[str, Any]:
     word, why = _condition(state, now)
     over = word != "running"
     end = state["end"]
-    skipped = {"pid", "pulse", "last", "first", "counted", "phases", "recent", "workerNames"}
+    skipped = {"pid", "pulse", "live", "last", "first", "counted", "phases", "recent", "workerNames"}
     told = {key: value for key, value in state.items() if key not in skipped}
     running = [] if word in ("finished", "partial") else _running(state)
     return {
         **told,
+        "live": state["live"],
         "state": word,
         "why": why,
         "duration": (end if end is not None else state["last"] if over else max(state["last"], now)) - state["start"],
