@@ -218,6 +218,34 @@ def test_the_file_is_ascii_and_folds_what_is_below_the_first_screen(runner: Runn
     assert len(folds) == 26
 
 
+def test_no_colour_of_a_terminal_and_nothing_that_turns_the_text_round(runner: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    suite = """
+        def test_odd(): assert not 1, "\x1b[31mred\x1b[0m \u202egnp.exe"
+    """
+    run_with(runner, suite, f"--otel-html={path}")
+    texts = "".join(Report(path).document.texts)
+    assert "red \\u202egnp.exe" in texts
+    assert not re.search("[\x1b\u202e]", texts)
+
+
+def test_an_error_of_pytest_itself_is_told_without_script(runner: Runner, tmp_path: Path) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            raise RuntimeError("the hook broke")
+    """
+    path = tmp_path / "report.html"
+    run = run_with(runner, {"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, f"--otel-html={path}")
+    assert run.exit_code == pytest.ExitCode.INTERNAL_ERROR
+    document = Report(path).document
+    assert [text for _, text in document.of("h2")] == ["Errors"]
+    assert "pytest: the hook broke" in [text for _, text in document.of("summary")]
+    assert any("in pytest_runtest_protocol" in text for _, text in document.of("pre"))
+
+
 def test_the_policy_allows_what_is_there_and_nothing_else(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     run_with(runner, "def test_a(): pass", f"--otel-html={path}")

@@ -193,6 +193,7 @@ def test_a_process_that_is_gone_interrupts_its_run(view: View, runner: Runner) -
     run = view.wait_for(lambda view: [run for run in view.runs() if run["state"] == "interrupted"])[0]
     assert run["why"] == f"process {pid} is gone"
     assert [test["nodeid"] for test in run["running"]] == ["test_it.py::test_b"]
+    assert run["live"]
 
 
 if sys.platform != "linux":
@@ -515,6 +516,7 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
     with View(folder, f"--import={written}", f"--import={journal}") as view:
         found = view.runs()
         assert [(run["state"], run["counts"]) for run in found] == [("finished", {"passed": 1, "failed": 1})] * 2
+        assert [run["live"] for run in found] == [False, False]
         assert view.detail(found[0]["id"], "test_b").more("call")["events"][0]["name"] == "exception"
         texts = [path.read_text("utf-8") for path in (written, journal)]
         counts = [sum(run["spans"] + run["logs"] for run in found if run["id"] in text) for text in texts]

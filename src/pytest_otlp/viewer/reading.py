@@ -148,7 +148,9 @@ def detail(store: sqlite3.Connection, run_id: str, number: int) -> dict[str, Any
 def details(store: sqlite3.Connection, known: RunKey, start: int, end: int, *, ids: bool) -> dict[str, Any]:
     """The tests with the numbers from `start` to before `end`; `ids`: whether spans tell theirs."""
     packs = _packs(store, known, start, end)
-    for trace in {pack.trace for pack in packs}:
+    traces = {pack.trace: "" for pack in packs}
+    for trace in traces:
+        traces[trace] = _trace_id(store, trace)
         own = [pack for pack in packs if pack.trace == trace]
         _add_loose(store, trace, own)
         _add_logs(store, trace, own)
@@ -162,11 +164,17 @@ def details(store: sqlite3.Connection, known: RunKey, start: int, end: int, *, i
     return {
         "run": known.id,
         "tests": [pack.number for pack in packs],
+        "traces": columns.encoded([traces[pack.trace] for pack in packs]),
         "first": first,
         "resources": [_resource(store, stored) for stored in table.resources.stored],
         "spans": table.table(),
         "logs": logs,
     }
+
+
+def _trace_id(store: sqlite3.Connection, number: int) -> str:
+    (trace,) = store.execute("SELECT id FROM trace WHERE no = ?", (number,)).fetchone()
+    return str(trace.hex())
 
 
 class _Pack(NamedTuple):

@@ -172,6 +172,7 @@ def summary(state: State, now: int) -> dict[str, Any]:
     running = [] if word in ("finished", "partial") else _running(state)
     return {
         **told,
+        "live": state["live"],
         "state": word,
         "why": why,
         "duration": (end if end is not None else state["last"] if over else max(state["last"], now)) - state["start"],
