@@ -90,8 +90,15 @@ def _add_html(html: argparse.ArgumentParser) -> None:
     )
     html.add_argument("-o", "--output", type=Path, required=True, metavar="PATH", help="the file to write")
     html.add_argument("--dir", action="store_true", help="PATH is a folder: for servers that forbid inline scripts")
-    html.add_argument("--run", default="", metavar="ID", help="of a source with several runs; default: the newest")
-    html.add_argument("--trace-url", default="", metavar="TEMPLATE", help="link to a backend, with {trace_id} in it")
+    html.add_argument(
+        "--run",
+        dest="runs",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="which of a source with several runs; given again: shards of one run; default: the newest",
+    )
+    arguments.add_trace_url_to(html)
     html.set_defaults(command=_html)
 
 

@@ -5,6 +5,7 @@ The note holds the page's address, never the token: the link made of it ends up 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -52,6 +53,24 @@ def _written(path: Path, text: str) -> int:
     descriptor = os.open(path, os.O_RDWR)
     with suppress(OSError):
         _lock(descriptor)
+    return descriptor
+
+
+def lock(path: Path) -> int:
+    """A descriptor that holds the lock of a file, made where there is none, until it is closed.
+
+    Raises:
+        BlockingIOError: another has it.
+        OSError: the file cannot be made, or the file system knows no locks.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EACCES, errno.EDEADLK):  # as Windows says it
+            raise BlockingIOError(*error.args) from None
+        raise
     return descriptor
 
 

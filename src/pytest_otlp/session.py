@@ -57,7 +57,7 @@ class Session:
         resource, problems = _resource(config, options, self._run_id)
         self._workers = distributed_to(config)
         self._service = str(resource["service.name"])
-        self._notices = (*options.notices, *problems, *(_shown_on_a_page() if options.view else ()))
+        self._notices = (*options.notices, *problems, *(_shown_on_a_page(options) if options.view else ()))
         self._link = _link_of(options, self._trace_id, self._run_id)
         self._journal = journal.create(self._run_id, config.rootpath, _cache_folder(config))
         self._journal.append(events.encode(self._started(resource)))
@@ -233,10 +233,10 @@ def _recorder_of(distributed: bool) -> type[Recorder]:
     return ControllerRecorder
 
 
-def _shown_on_a_page() -> list[str]:
+def _shown_on_a_page(options: Options) -> list[str]:
     from pytest_otlp.viewing import ensure  # noqa: PLC0415  on request only
 
-    return [ensure(os.environ, Path.home())]
+    return [ensure(os.environ, Path.home(), trace_url=options.trace_url)]
 
 
 def _link_of(options: Options, trace_id: str, run_id: str) -> str:

@@ -218,6 +218,34 @@ def test_the_file_is_ascii_and_folds_what_is_below_the_first_screen(runner: Runn
     assert len(folds) == 26
 
 
+def test_no_colour_of_a_terminal_and_nothing_that_turns_the_text_round(runner: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    suite = """
+        def test_odd(): assert not 1, "\x1b[31mred\x1b[0m \u202egnp.exe"
+    """
+    run_with(runner, suite, f"--otel-html={path}")
+    texts = "".join(Report(path).document.texts)
+    assert "red \\u202egnp.exe" in texts
+    assert not re.search("[\x1b\u202e]", texts)
+
+
+def test_an_error_of_pytest_itself_is_told_without_script(runner: Runner, tmp_path: Path) -> None:
+    conftest = """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item):
+            raise RuntimeError("the hook broke")
+    """
+    path = tmp_path / "report.html"
+    run = run_with(runner, {"conftest.py": conftest, "test_it.py": "def test_a(): pass"}, f"--otel-html={path}")
+    assert run.exit_code == pytest.ExitCode.INTERNAL_ERROR
+    document = Report(path).document
+    assert [text for _, text in document.of("h2")] == ["Errors"]
+    assert "pytest: the hook broke" in [text for _, text in document.of("summary")]
+    assert any("in pytest_runtest_protocol" in text for _, text in document.of("pre"))
+
+
 def test_the_policy_allows_what_is_there_and_nothing_else(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     run_with(runner, "def test_a(): pass", f"--otel-html={path}")
@@ -281,7 +309,34 @@ def test_a_report_out_of_the_store(
         ]
         assert cli.main(["html", "-o", str(path), "--run", oldest["id"]]) == 0
         assert [row["name"] for row in Report(path).tests] == ["test_old"]
+        capsys.readouterr()
         assert cli.main(["html", "-o", str(path), "--run", "none"]) == cli.MISUSE
+        assert capsys.readouterr().err.endswith("runs.db: no run none in it\n")
+
+
+def test_shards_in_one_store_become_one_run(
+    view: View, runner: Runner, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With another one in a file of its own, to which `--run` does not apply."""
+    for word in ("shop", "till"):
+        run_with(runner, PLAIN, "-k", word, f"--otel-endpoint={view.endpoint}")
+    run_with(runner, "def test_alone(): pass", "-k", "alone", f"--otel-endpoint=file:{tmp_path}/alone.json")
+    till, shop = (run["id"] for run in view.runs())
+    (store,) = Path(view.state["XDG_STATE_HOME"]).rglob("runs.db")
+    made = ["html", f"{tmp_path}/alone.json", str(store), "-o", f"{tmp_path}/report.html"]
+    assert cli.main([*made, "--run", till, "--run", shop]) == 0
+    report = Report(tmp_path / "report.html")
+    assert {row["worker"] for row in report.tests} == {"shard 1", "shard 2", "shard 3"}
+    assert report.run["told"] == {"passed": 4, "failed": 1, "error": 1, "skipped": 1}
+    assert cli.main([*made, "--run", shop]) == 0
+    assert "test_opens" not in str(Report(tmp_path / "report.html").tests)
+    for runs, told in (
+        ([shop, "none"], f"{tmp_path}/alone.json, {store}: no run none in it"),
+        (["none"], f"{store}: no run none in it"),
+    ):
+        capsys.readouterr()
+        assert cli.main([*made, *(f"--run={run}" for run in runs)]) == cli.MISUSE
+        assert capsys.readouterr().err == f"pytest-otlp: {told}\n"
 
 
 def test_a_run_that_died_has_a_report(runner: Runner, tmp_path: Path) -> None:

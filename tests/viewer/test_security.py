@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import gzip
 import json
@@ -11,17 +12,21 @@ import stat
 import sys
 import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from pytest_otlp.viewer import connection
 from pytest_otlp.viewer import store as stores
 from pytest_otlp.viewer.intake import Kind
-from support.viewer import View
+from support.viewer import TIMEOUT, View
 from viewer.test_states import START, TRACE, resource, spans_of_test
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
@@ -82,6 +87,12 @@ def test_the_token_is_exchanged_for_a_cookie_that_other_sites_cannot_use(view: V
     assert answer.status == 204
     parts = answer.headers["set-cookie"].lower().split("; ")
     assert {"httponly", "samesite=strict", "path=/"} <= set(parts)
+    # Cookies know no port: whoever else listens at this name gets it as well, and can send nothing with it.
+    key = parts[0].partition("=")[2]
+    assert key
+    assert view.token.lower() not in answer.headers["set-cookie"].lower()
+    again = view.request("POST", "/api/session", json.dumps({"token": key}).encode(), JSON)
+    assert again.status == 401
     # A form of another site can send this much, were it read.
     assert view.request("POST", "/api/session", told, {"Content-Type": "text/plain"}).status == 415
     for wrong in (b'{"token": "no"}', b'{"token": 3}', b"[]", b"{", b'{"token": "\xff"}'):
@@ -99,7 +110,8 @@ def test_only_the_owner_can_read_what_is_kept(folder: Path) -> None:
     found.pop("view.err")
     notes = [name for name in found if name.startswith("view-at-")]
     assert len(notes) == 2
-    assert found == dict.fromkeys(("view-token", "runs.db", "runs.db-wal", "runs.db-shm", *notes), 0o600)
+    own = ("view-token", "runs.db", "runs.db-lock", "runs.db-wal", "runs.db-shm", *notes)
+    assert found == dict.fromkeys(own, 0o600)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])
@@ -242,17 +254,78 @@ def test_slow_clients_harm_nobody(view: View) -> None:
     lines = ["POST /v1/traces HTTP/1.1", "Host: localhost", "Content-Type: application/json", "Content-Length: 1000"]
     head = "\r\n".join([*lines, "", "{"]).encode()
     slow = [socket.create_connection(("127.0.0.1", view.http_port)) for _ in range(50)]
-    for connection in slow:
-        connection.sendall(head)
+    for one in slow:
+        one.sendall(head)
     deaf = [socket.create_connection(("127.0.0.1", view.page_port)) for _ in range(8)]
-    for connection in deaf:
+    for one in deaf:
         lines = ["GET /api/events HTTP/1.1", "Host: localhost", f"Cookie: {view.cookie}", "", ""]
-        connection.sendall("\r\n".join(lines).encode())
+        one.sendall("\r\n".join(lines).encode())
     try:
         assert still_works(view)
     finally:
-        for connection in (*slow, *deaf):
-            connection.close()
+        for one in (*slow, *deaf):
+            one.close()
+
+
+HALF_SENT = b"POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nX: "
+NO_BODY = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+WHOLE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("port", ["http_port", "grpc_port"])
+def test_connections_that_say_nothing_take_no_other_port_and_end(view: View, port: str) -> None:
+    address = ("127.0.0.1", getattr(view, port))
+    with ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection(address, TIMEOUT)) for _ in range(520)]
+        for one in silent:
+            with suppress(ConnectionError):  # one too many is refused at once
+                one.sendall(HALF_SENT if port == "http_port" else b"PRI * HT")
+        assert view.request("GET", "/api/runs", headers={"Cookie": view.cookie}).status == 200
+
+        def answers(view: View) -> bool:
+            with suppress(ConnectionError):
+                return view.send(resource(), spans_of_test(0)).status == 200
+            return False
+
+        assert not answers(view) or port == "grpc_port"
+        view.wait_for(answers)
+        for one in silent:
+            with suppress(ConnectionError):
+                while one.recv(256):
+                    pass
+    with grpc.insecure_channel(f"127.0.0.1:{view.grpc_port}") as channel:
+        export = TraceServiceStub(channel).Export  # type: ignore[no-untyped-call]
+        export(ExportTraceServiceRequest(), timeout=TIMEOUT, wait_for_ready=True)
+
+
+@pytest.mark.parametrize("sent", [b"", HALF_SENT, WHOLE, WHOLE + HALF_SENT, NO_BODY, WHOLE + NO_BODY])
+def test_a_request_has_to_come_in_time(monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """The first of a connection, and each that follows it."""
+    monkeypatch.setattr(connection, "_PATIENCE", dict.fromkeys(connection._PATIENCE, 0.1))
+
+    async def answer(_scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+
+    async def closed() -> bytes:
+        config = uvicorn.Config(answer, http=connection.Connection, timeout_keep_alive=600, log_config=None)
+        server = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(server.serve([listening]))
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            writer.write(sent)
+            answered = b""
+            with suppress(ConnectionError):
+                while piece := await asyncio.wait_for(reader.read(65_536), TIMEOUT):
+                    answered += piece
+            writer.close()
+            server.should_exit = True
+            await serving
+        return answered
+
+    assert asyncio.run(closed()).count(b"HTTP/1.1 200 OK") == sent.startswith(WHOLE)
 
 
 def test_beyond_loopback_senders_need_the_token(folder: Path) -> None:

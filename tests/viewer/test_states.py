@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from pytest_otlp import ids
-from pytest_otlp.exporter.records import Attributes, LogRecord, Span, SpanEvent
+from pytest_otlp.exporter.otlp_file import FileTransport
+from pytest_otlp.exporter.records import Attributes, LogRecord, Signal, Span, SpanEvent
 from support.exporters import exporter_at
 from support.runs import Runner, journals_in
 from support.viewer import TIMEOUT, View
@@ -112,6 +116,20 @@ def test_a_subtest_that_comes_after_its_test_fails_it(view: View) -> None:
     ]
 
 
+def test_a_test_of_which_only_the_phases_came_is_missing(view: View) -> None:
+    """Until it comes."""
+    first, *phases = spans_of_test(0)
+    view.send(resource(), phases)
+    view.send(resource(), [*spans_of_test(1), root(passed=2)])
+    run = view.run()
+    assert (run["state"], run["why"]) == ("partial", "pytest counted 1 tests more than arrived")
+    view.send(resource(), [*phases, *spans_of_test(1)])
+    assert view.run()["state"] == "partial"
+    view.send(resource(), [first])
+    assert (view.run()["state"], view.run()["tests"]) == ("finished", 2)
+    assert len(view.detail("run-1", "test_0").spans) == 4
+
+
 def test_what_is_sent_again_counts_once(view: View) -> None:
     """Whole, or divided otherwise than the first time."""
     first, second = spans_of_test(0), spans_of_test(1)
@@ -175,6 +193,7 @@ def test_a_process_that_is_gone_interrupts_its_run(view: View, runner: Runner) -
     run = view.wait_for(lambda view: [run for run in view.runs() if run["state"] == "interrupted"])[0]
     assert run["why"] == f"process {pid} is gone"
     assert [test["nodeid"] for test in run["running"]] == ["test_it.py::test_b"]
+    assert run["live"]
 
 
 if sys.platform != "linux":
@@ -190,6 +209,8 @@ def test_pytest_killed_alone_is_interrupted(view: View, runner: Runner) -> None:
     run = view.wait_for(lambda view: [run for run in view.runs() if run["state"] == "interrupted"])[0]
     assert (run["why"], run["exitCode"]) == ("pytest ended without a word", None)
     assert run["counts"] == {"passed": 1, "interrupted": 1}
+    cut = view.detail(run["id"], "test_b").spans[0]["duration"]
+    assert [row["duration"] for row in view.tests(run["id"])][1] == cut > 0
 
 
 def test_a_trace_that_is_no_run(view: View) -> None:
@@ -213,6 +234,13 @@ def test_a_trace_that_is_no_run(view: View) -> None:
     assert shown["spans"]["columns"]["more"][0]["events"][0]["time"] == 1000
 
 
+def test_the_logs_of_a_trace_are_in_order(view: View) -> None:
+    logs = [LogRecord(START + at * MS, "", 9, str(at), {}, TRACE, span_id(own)) for at, own in ((2, 1), (1, 2), (3, 1))]
+    view.send({"service.name": "shop"}, [Span(TRACE, span_id(1), b"", "GET /", START, START + 5 * MS, {})])
+    view.send({"service.name": "shop"}, logs, "logs")
+    assert [log["text"] for log in view.get(f"/api/traces/{TRACE.hex()}")["logs"]] == ["1", "2", "3"]
+
+
 def test_a_deep_and_a_circular_trace_are_shown(view: View) -> None:
     deep = [
         Span(TRACE, span_id(n), span_id(n - 1) if n > 1 else b"", "s", START, START + MS, {}) for n in range(1, 400)
@@ -232,6 +260,19 @@ def test_clocks_that_differ_are_told(view: View) -> None:
     assert 3_590_000_000 < view.run()["skew"] < 3_610_000_000
 
 
+def test_a_run_that_is_delivered_late_has_no_other_clock(view: View) -> None:
+    """Its metrics, which come each second while it runs, tell that it is not."""
+    view.send(resource(), spans_of_test(0))
+    assert view.run()["skew"] == 0
+    pulse = ExportMetricsServiceRequest()
+    attribute = pulse.resource_metrics.add().resource.attributes.add(key="pytest.run.id")
+    attribute.value.string_value = "run-1"
+    headers = {"Content-Type": "application/x-protobuf"}
+    for _ in range(3):
+        view.request("POST", "/v1/metrics", pulse.SerializeToString(), headers, port=view.http_port)
+    assert view.run()["skew"] < -3_600_000_000
+
+
 def test_logs_stand_in_their_test(view: View) -> None:
     call = spans_of_test(0)[2]
     record = LogRecord(START + 4 * MS, "", 13, "low on apples", {"n": 1}, TRACE, call.span_id)
@@ -243,6 +284,22 @@ def test_logs_stand_in_their_test(view: View) -> None:
     assert detail.spans[log["span"]]["name"] == "call"
     assert detail.told["resources"][log["resource"]] == {"service.name": "shop-app"}
     assert view.run()["logs"] == 1
+
+
+def test_log_records_that_are_sent_again_count_once(view: View) -> None:
+    """But lines that are equal in one request are as many."""
+    call = spans_of_test(0)[2]
+    records = [
+        LogRecord(START + 4 * MS, "", 13, text, {"n": 1}, TRACE, own)
+        for text, own in (("again", call.span_id), ("again", call.span_id), ("other", call.span_id), ("again", b""))
+    ]
+    view.send(resource(), spans_of_test(0))
+    for sent in (records[1:3], records, records[2:], records):
+        view.send({"service.name": "app"}, sent, "logs")
+    assert [log["text"] for log in view.detail("run-1", "test_0").logs] == ["again", "other", "again"]
+    assert view.run()["logs"] == 4
+    view.send({"service.name": "another"}, records[:1], "logs")
+    assert view.run()["logs"] == 5
 
 
 def test_spans_of_the_application_that_come_late_are_told(view: View) -> None:
@@ -355,8 +412,8 @@ def test_retention(folder: Path) -> None:
             run = f"run-{number}"
             moved = [span._replace(start=span.start + number * MS) for span in spans_of_test(0, run)]
             trace = bytes([number + 1] * 16)
-            view.send(resource(run), [span._replace(trace_id=trace) for span in moved])
-        view.send(resource("run-3"), [root("run-3", passed=1)])
+            spans = [*moved, root(run, passed=1)]
+            view.send(resource(run), [span._replace(trace_id=trace) for span in spans])
         found = view.wait_for(lambda view: len(view.runs()) == 2 and view.runs())
         assert {run["id"] for run in found} == {"run-2", "run-3"}
         cookie = {"Cookie": view.cookie}
@@ -365,6 +422,76 @@ def test_retention(folder: Path) -> None:
         assert [run["id"] for run in view.runs()] == ["run-3"]
         assert view.request("DELETE", "/api/runs", headers=cookie).status == 204
         assert view.runs() == []
+
+
+def finished(number: int) -> list[Span]:
+    """A run of its own trace that is over."""
+    run, trace = f"run-{number}", bytes([number + 1] * 16)
+    return [span._replace(trace_id=trace) for span in (*spans_of_test(number, run), root(run, passed=1))]
+
+
+def test_a_run_that_goes_on_is_not_removed(folder: Path) -> None:
+    """However many begin and end meanwhile."""
+    with View(folder, "--keep-runs=2") as view:
+        view.send(resource("long"), [marker(run="long"), *spans_of_test(0, "long")])
+        for number in (1, 2, 3):
+            view.send(resource(f"run-{number}"), finished(number))
+        view.send(resource("long"), [*spans_of_test(1, "long"), root("long", passed=2)])
+        (long,) = [run for run in view.runs() if run["id"] == "long"]
+        assert (long["state"], long["tests"]) == ("finished", 2)
+        # From here on it is one of those that are over, of which it was heard of last.
+        view.send(resource("run-4"), finished(4))
+        assert {run["id"] for run in view.runs()} == {"long", "run-4"}
+
+
+def test_what_is_removed_leaves_nothing_behind(folder: Path) -> None:
+    """What other runs and traces share with it stays."""
+    shared = {"service.name": "app"}
+    with View(folder, "--keep-runs=2") as view:
+        for number in range(5):
+            spans = finished(number)
+            call, trace = spans[2], spans[0].trace_id
+            inner = [Span(trace, span_id(at), call.span_id, "query", START, START + MS, {}) for at in (801, 802)]
+            alone = spans_of_test(number + 10, f"run-{number}")[1]._replace(trace_id=trace)
+            view.send(resource(f"run-{number}"), [alone, *spans])
+            view.send(shared, inner[:1])
+            view.send({"service.name": "app", "process.pid": number}, inner[1:])
+        view.send({"service.name": "alone"}, [Span(bytes([9] * 16), span_id(1), b"", "GET /", START, START + MS, {})])
+        assert len(view.runs()) == 2
+        kept = tables(folder)
+        assert {name: len(rows) for name, rows in kept.items()} == {"run": 2, "test": 2, "node": 2, "resource": 6}
+        told = view.detail("run-4", "test_4").told["resources"]
+        assert [shared, {"service.name": "app", "process.pid": 4}] == sorted(told[1:], key=len)
+        cookie = {"Cookie": view.cookie}
+        assert view.request("DELETE", "/api/runs", headers=cookie).status == 204
+        assert len(tables(folder)["resource"]) == 1
+        assert view.request("DELETE", "/api/traces", headers=cookie).status == 204
+        assert tables(folder) == {"run": [], "test": [], "node": [], "resource": []}
+        view.send(resource("run-4"), finished(4))
+        assert [row["name"] for row in view.tests("run-4")] == ["test_4"]
+
+
+def tables(folder: Path) -> dict[str, list[Any]]:
+    (path,) = folder.rglob("runs.db")
+    with closing(sqlite3.connect(path)) as store:
+        return {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in ("run", "test", "node", "resource")}
+
+
+def test_what_is_imported_counts_as_new(folder: Path, tmp_path: Path, runner: Runner) -> None:
+    """In a full store, though all that is there began later."""
+    written = tmp_path / "run.json"
+    runner._write("def test_a(): pass", "")
+    runner._start([f"--otel-endpoint=file:{written}", "-p", "no:xdist"], {}).wait()
+    later = time.time_ns() + 3_600_000 * MS - START
+    with View(folder, "--keep-runs=2") as view:
+        for number in (1, 2):
+            moved = [span._replace(start=span.start + later, end=span.end + later) for span in finished(number)]
+            view.send(resource(f"run-{number}"), moved)
+    with View(folder, "--keep-runs=2", f"--import={written}") as view:
+        found = {run["id"]: run["state"] for run in view.runs()}
+        assert found.pop("run-2") == "finished"
+        assert [*found.values()] == ["finished"]
+        assert "run-1" not in found
 
 
 def test_in_memory_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,6 +516,7 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
     with View(folder, f"--import={written}", f"--import={journal}") as view:
         found = view.runs()
         assert [(run["state"], run["counts"]) for run in found] == [("finished", {"passed": 1, "failed": 1})] * 2
+        assert [run["live"] for run in found] == [False, False]
         assert view.detail(found[0]["id"], "test_b").more("call")["events"][0]["name"] == "exception"
         texts = [path.read_text("utf-8") for path in (written, journal)]
         counts = [sum(run["spans"] + run["logs"] for run in found if run["id"] in text) for text in texts]
@@ -398,12 +526,47 @@ def test_import(folder: Path, tmp_path: Path, runner: Runner) -> None:
         ]
 
 
+NO_LINE = "is no OTLP/JSON, or cut off; remove that line"
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_last_line_that_is_cut_off_is_left_out(folder: Path, tmp_path: Path, end: str) -> None:
+    """And one in the middle is refused, with a word about what is in the store by then."""
+    path = tmp_path / "run.json"
+    write(path, [*spans_of_test(0)], [*spans_of_test(1), root(passed=2)])
+    whole = path.read_text()
+    path.write_text(whole[: -len(whole) // 3] + end)
+    with View(folder, f"--import={path}") as view:
+        assert view.lines[0] == f"imported: 4 spans and log records of {path}"
+        assert view.errors == f"pytest-otlp: {path}: line 2, the last, is cut off; it is left out\n"
+        assert view.run()["tests"] == 1
+        first, _, second = path.read_text().partition("\n")
+        path.write_text(f"{first}\n{second.strip()}\n{first}")
+        with pytest.raises(AssertionError) as error:
+            View(tmp_path / "other", f"--import={path}")
+        before = "the 4 spans and log records before it are in the store"
+        assert str(error.value) == f"pytest-otlp: {path}: line 2 {NO_LINE}; {before}\n"
+
+
+def write(path: Path, *requests: list[Span]) -> None:
+    """As `file:` does."""
+    transport = FileTransport(str(path))
+    for spans in requests:
+        (payload,) = transport.encode(Signal.TRACES, resource(), spans).payloads
+        transport.send(Signal.TRACES, payload, 0)
+    transport.close()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("no json", "neither OTLP/JSON nor a journal of pytest-otlp"),
-        ('{"a": 1}\n', "line 1 is no OTLP/JSON"),
-        ('{"resourceSpans": [{"scopeSpans": 3}]}\n', "not the OTLP/JSON message that it is sent as"),
+        ('{"a": 1}\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [{"scopeSpans": 3}]}\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [\n', f"line 1 {NO_LINE}"),
+        ('{"resourceSpans": [\n{"scopeSpans": 3}]}\n', "no OTLP/JSON"),
+        ('{"resourceSpans": []}\n\n{"a": 1}\n{"resourceSpans": []}\n', f"line 3 {NO_LINE}"),
+        ('{"resourceSpans": []}\n{"resourceSpans": [{"scop\n{"resourceSpans": []}\n', f"line 2 {NO_LINE}"),
         (None, "No such file or directory"),
     ],
 )

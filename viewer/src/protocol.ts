@@ -34,6 +34,8 @@ export interface Run {
     end: number | null;
     duration: number;
     heard: number;
+    /** Whether `heard` is when it happened, not when it was imported. */
+    live: boolean;
     state: State;
     why: string;
     status: string;
@@ -121,6 +123,8 @@ export interface SpanColumns {
 export interface Details {
     run: string;
     tests: number[];
+    /** The id of the trace in which each of the tests is. */
+    traces: Column<string>;
     first: number[];
     resources: Attributes[];
     spans: SpanColumns;

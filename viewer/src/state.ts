@@ -82,12 +82,10 @@ export class Store {
         return held;
     }
 
-    /** Where only one run is (a report), the list of runs says nothing. */
+    /** A report holds one run: a list of runs says nothing there. */
     private openOnly(): void {
-        const { run, view, trace } = address.value;
-        const [only, ...others] = this.runs.value;
-        if (only && others.length === 0 && !this.info.value?.live && !run && !trace && view !== "traces")
-            go({ run: only.id }, { replace: true });
+        const [only] = this.runs.value;
+        if (only && !this.info.value?.live && !address.value.run) go({ run: only.id }, { replace: true });
     }
 
     private foreseen(run: string, n: number) {
@@ -124,9 +122,16 @@ export class Store {
         return known?.details ?? this.source.detail(run, n);
     }
 
-    async remove(id: string): Promise<void> {
-        await this.source.remove(id);
-        this.forget([id]);
+    /** One run, or all runs that are over, or all plain traces. */
+    async remove(what: "runs" | "traces", id?: string): Promise<void> {
+        try {
+            await this.source.remove(what, id);
+            if (id) this.forget([id]);
+            else if (what === "runs") await this.refresh();
+            else this.traces.value++;
+        } catch (error) {
+            this.fail(error);
+        }
     }
 
     private tick(): void {
@@ -196,7 +201,7 @@ export class Store {
             this.failures.value = { ...this.failures.value, [run.id]: [...known, ...failures].slice(-200) };
         }
         const held = this.open.get(run.id);
-        if (held && before?.state !== run.state) void this.describe(run.id, held);
+        if (held && (!before || toDescribe(before, run))) void this.describe(run.id, held);
     }
 
     private take(tests: Tests): void {
@@ -247,6 +252,11 @@ export class Store {
         for (const id of ids) this.open.delete(id);
         this.runs.value = this.runs.value.filter((run) => !ids.includes(run.id));
     }
+}
+
+/** Whether what only the run itself tells may be another: how it ended, or what could not be collected. */
+function toDescribe(before: Run, now: Run): boolean {
+    return before.state !== now.state || (now.tests === 0 && before.spans !== now.spans);
 }
 
 /** The view, as the address bar holds it. */

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from pytest_otlp import values
+
 KEEP_RUNS, KEEP_BYTES = 50, 2 * 1024**3
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 _PORT = 65_535
@@ -54,9 +56,24 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this machine in requests"
     )
+    add_trace_url_to(parser)
+
+
+def add_trace_url_to(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--trace-url", default="", metavar="TEMPLATE", help="link to another backend, with {trace_id} in it"
+        "--trace-url",
+        type=_trace_url,
+        default="",
+        metavar="TEMPLATE",
+        help="link to another backend, with {trace_id} in it",
     )
+
+
+def _trace_url(text: str) -> str:
+    try:
+        return values.parse_trace_url(text) if text else ""
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _port(text: str) -> int:

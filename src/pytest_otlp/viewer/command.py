@@ -29,6 +29,9 @@ _GC = (50_000, 20, 50)
 """Looking for cycles among the many small messages would take a fifth of the time; they have none."""
 
 
+_UNITS = ("bytes", "KB", "MB", "GB", "TB")
+
+
 def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[[str], int]) -> int:
     """Listens until it is told to end. `say` prints a line, `fail` tells misuse and gives its exit code."""
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -44,10 +47,10 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
     except OSError as error:
         return fail(f"{error.filename or folder}: {error.strerror or error}")
     try:
-        _import(service.store, options.imports, say)
+        _import(service.store, options.imports, say, fail)
     except (SourceError, WriteError) as error:
         service.close()
-        return fail(str(error))
+        return fail(f"{error}{_stored(error)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt), noted(folder, service.local_ports, service.local_page):
         _tell(service, options, guard, keep, say)
@@ -62,17 +65,23 @@ def _service(options: argparse.Namespace, folder: Path, guard: Guard, keep: Keep
     return Service(options.host, ports, guard, lambda live: Store(path, keep, live.publish), keep, options.trace_url)
 
 
-def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None]) -> None:
+def _import(store: Store, paths: Iterable[Path], say: Callable[[str], None], warn: Callable[[str], object]) -> None:
     """Raises:
     SourceError: a file cannot be read.
     """
     for path in paths:
-        say(f"imported: {load(store, path)} spans and log records of {path}")
+        say(f"imported: {load(store, path, warn=warn)} spans and log records of {path}")
+
+
+def _stored(error: Exception) -> str:
+    """What is in the store of a file that was refused."""
+    taken = error.taken if isinstance(error, SourceError) else 0
+    return f"; the {taken} spans and log records before it are in the store" if taken else ""
 
 
 def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Keep, say: Callable[[str], None]) -> None:
     address = f"{service.page}/#token={guard.token}"
-    kept = f"{keep.runs or 'all'} runs" + (f" or {keep.bytes / 1024**3:.3g} GB" if keep.bytes else "")
+    kept = f"{keep.runs or 'all'} runs" + (f" or {_size(keep.bytes)}" if keep.bytes else "")
     say(f"page: {address}")
     say(f"listening: OTLP/HTTP {service.http}, gRPC {service.grpc}; kept: {kept} in {service.store.place}")
     try:
@@ -84,6 +93,14 @@ def _tell(service: Service, options: argparse.Namespace, guard: Guard, keep: Kee
         say(problem)
     say("send a run: pytest --otel --otel-logs=on" + _exposed(options, service))
     sys.stdout.flush()
+
+
+def _size(number: float) -> str:
+    """As `--keep-bytes` takes it."""
+    unit = 0
+    while number >= 1024 and unit < len(_UNITS) - 1:
+        number, unit = number / 1024, unit + 1
+    return f"{number:.4g} {_UNITS[unit]}"
 
 
 def _exposed(options: argparse.Namespace, service: Service) -> str:

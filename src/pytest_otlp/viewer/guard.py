@@ -37,6 +37,17 @@ class Guard(NamedTuple):
         """Whether it is the token, in the same time for any that is not."""
         return hmac.compare_digest(token.encode("utf-8", "replace"), self.token.encode())
 
+    @property
+    def page_key(self) -> str:
+        """What the page shows instead of the token.
+
+        It is good for the page alone: a browser sends cookies to each port of a name, whoever listens there.
+        """
+        return hmac.new(self.token.encode(), b"page", "sha256").hexdigest()
+
+    def knows_page(self, key: str) -> bool:
+        return hmac.compare_digest(key.encode("utf-8", "replace"), self.page_key.encode())
+
     def may_send(self, authorization: str) -> bool:
         """Whether somebody with this `Authorization` header may send telemetry."""
         scheme, _, token = authorization.partition(" ")

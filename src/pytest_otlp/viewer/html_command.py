@@ -24,7 +24,9 @@ def run(options: argparse.Namespace, say: Callable[[str], None], fail: Callable[
         return fail(f"{options.output} is a folder; name a file, as report.html, or give --dir")
     sources = options.sources or [received]
     try:
-        written = report(sources, options.output, folder=options.dir, run=options.run, trace_url=options.trace_url)
+        written = report(
+            sources, options.output, folder=options.dir, runs=options.runs, trace_url=options.trace_url, warn=fail
+        )
     except (SourceError, StoreError, NoPageError) as error:
         return fail(str(error))
     except WriteError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import Enum
 from functools import partial
 
@@ -50,8 +51,9 @@ def take(ledger: Ledger, content: Content, *, live: bool = True) -> int:
     """Writes what a request holds; the number of spans or log records in it. `live`: as it happens."""
     ledger.live = live
     if isinstance(content, ExportLogsServiceRequest):
+        seen: Counter[_Log] = Counter()
         for logs in content.resource_logs:
-            _take_logs(ledger, logs)
+            _take_logs(ledger, logs, seen)
         return sum(len(scope.log_records) for part in content.resource_logs for scope in part.scope_logs)
     if isinstance(content, ExportMetricsServiceRequest):
         for metrics in content.resource_metrics:
@@ -85,19 +87,29 @@ def _collected(metrics: ResourceMetrics) -> int:
     return 0
 
 
-def _take_logs(ledger: Ledger, logs: ResourceLogs) -> None:
-    resource = ledger.resource(logs.resource.SerializeToString(deterministic=True))
+_Log = tuple[int, int, int, bytes]
+"""Trace, span and resource by their numbers, and the record."""
+_INSERT_LOG = (
+    "INSERT INTO log (trace, span, resource, body) SELECT ?1, ?2, ?3, ?4 WHERE ?5 >= (SELECT count(*) FROM log"
+    # The record begins with its time, which the index has.
+    " WHERE trace = ?1 AND span = ?2 AND substr(body, 1, 9) = substr(?4, 1, 9) AND body = ?4 AND resource = ?3)"
+)
+
+
+def _take_logs(ledger: Ledger, logs: ResourceLogs, seen: Counter[_Log]) -> None:
+    body = logs.resource.SerializeToString(deterministic=True)
     attributes = attributes_of(logs.resource.attributes)
     run_id = attributes.get(semconv.RUN_ID)
     for scope in logs.scope_logs:
         for record in scope.log_records:
             if len(record.trace_id) != 16:
                 continue  # it belongs to no test and to no trace, so it has no place on the page
+            resource = ledger.resource(body)
             if run_id and _is_ours(record):
                 start = record.time_unix_nano // 1000
                 _note_event(ledger, ledger.run(str(run_id), resource, attributes, partial(int, start)), record)
             else:
-                _store_log(ledger, resource, record)
+                _store_log(ledger, resource, record, seen)
 
 
 def _is_ours(record: LogRecord) -> bool:
@@ -127,11 +139,15 @@ def _note_event(ledger: Ledger, run: RunRecord, record: LogRecord) -> None:
     spans.note_running(ledger, run, nodeid, str(attributes.get(semconv.WORKER, "")), start)
 
 
-def _store_log(ledger: Ledger, resource: int, record: LogRecord) -> None:
+def _store_log(ledger: Ledger, resource: int, record: LogRecord, seen: Counter[_Log]) -> None:
+    """`seen`: how often the request had such a record before. Without ids, what is there more often is sent again."""
     trace = ledger.trace(record.trace_id)
     span = signed(record.span_id) if len(record.span_id) == 8 else 0
-    values = (trace.no, span, resource, record.SerializeToString())
-    ledger.connection.execute("INSERT INTO log (trace, span, resource, body) VALUES (?, ?, ?, ?)", values)
+    log = (trace.no, span, resource, record.SerializeToString())
+    new = ledger.connection.execute(_INSERT_LOG, (*log, seen[log])).rowcount
+    seen[log] += 1
+    if not new:
+        return
     run = ledger.run_numbered(trace.run) if trace.run is not None else None
     if run is None:
         return

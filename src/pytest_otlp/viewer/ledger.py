@@ -92,15 +92,19 @@ class Ledger:
         Raises:
             sqlite3.Error: nothing of the batch was written.
         """
+        self.save(now)
+        self.connection.execute("COMMIT")
+        self._trim()
+        return self.changes
+
+    def save(self, now: int) -> None:
+        """Has the tables know all that is known here."""
         for trace in self._traces.values():
             if trace.changed:
                 self._save_trace(trace)
         for run in self._runs.values():
             if run.changed:
                 self._save_run(run, now)
-        self.connection.execute("COMMIT")
-        self._trim()
-        return self.changes
 
     def rollback(self) -> None:
         if self.connection.in_transaction:
@@ -224,6 +228,11 @@ class Ledger:
         self._numbers.pop(number, None)
         self.changes.runs.pop(run, None)
         self.owners.clear()
+
+    def forget_numbers(self) -> None:
+        """Some node ids and resources were removed."""
+        self._nodes.clear()
+        self._resources.clear()
 
     def forget_traces(self) -> None:
         """Some were removed; those that changed in this transaction are saved first."""

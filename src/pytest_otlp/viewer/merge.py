@@ -12,7 +12,7 @@ from pytest_otlp.viewer import warned
 from pytest_otlp.viewer.schema import ROWS
 from pytest_otlp.viewer.state import State
 
-_SUMS = ("deselected", "warnings", "tests", "done", "spans", "appSpans", "logs")
+_SUMS = ("deselected", "warnings", "tests", "done", "spans", "appSpans", "logs", "loose")
 _GRAVITY = ("", "aborted", "timed_out", "failure", "success", "skipped")
 """Of `test.suite.run.status`, the gravest first; without an end is graver than any."""
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -147,7 +148,9 @@ def detail(store: sqlite3.Connection, run_id: str, number: int) -> dict[str, Any
 def details(store: sqlite3.Connection, known: RunKey, start: int, end: int, *, ids: bool) -> dict[str, Any]:
     """The tests with the numbers from `start` to before `end`; `ids`: whether spans tell theirs."""
     packs = _packs(store, known, start, end)
-    for trace in {pack.trace for pack in packs}:
+    traces = {pack.trace: "" for pack in packs}
+    for trace in traces:
+        traces[trace] = _trace_id(store, trace)
         own = [pack for pack in packs if pack.trace == trace]
         _add_loose(store, trace, own)
         _add_logs(store, trace, own)
@@ -161,11 +164,17 @@ def details(store: sqlite3.Connection, known: RunKey, start: int, end: int, *, i
     return {
         "run": known.id,
         "tests": [pack.number for pack in packs],
+        "traces": columns.encoded([traces[pack.trace] for pack in packs]),
         "first": first,
         "resources": [_resource(store, stored) for stored in table.resources.stored],
         "spans": table.table(),
         "logs": logs,
     }
+
+
+def _trace_id(store: sqlite3.Connection, number: int) -> str:
+    (trace,) = store.execute("SELECT id FROM trace WHERE no = ?", (number,)).fetchone()
+    return str(trace.hex())
 
 
 class _Pack(NamedTuple):
@@ -240,7 +249,10 @@ def _told_logs(pack: _Pack, tree: Tree, table: SpanTable) -> list[dict[str, Any]
     found = [
         log_of(stored, pack.number, places[stored.record.span_id], pack.base, table.resources) for stored in pack.logs
     ]
-    return sorted(found, key=lambda log: int(log["time"]))
+    return sorted(found, key=_TIME)
+
+
+_TIME = itemgetter("time")
 
 
 def span_of_test(store: sqlite3.Connection, run_id: str, number: int, span_id: str) -> dict[str, Any]:
@@ -371,7 +383,7 @@ def trace(store: sqlite3.Connection, trace_id: str) -> dict[str, Any]:
         "trace": _trace_summary(row),
         "resources": [_resource(store, stored) for stored in table.resources.stored],
         "spans": table.table(),
-        "logs": logs,
+        "logs": sorted(logs, key=_TIME),
         "cut": max(0, row[5] - len(tree.spans)),
     }
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
+from pytest_otlp.viewer import connection
 from pytest_otlp.viewer.body import MOST_UNPACKED, TooLargeError
 from pytest_otlp.viewer.guard import Guard
 from pytest_otlp.viewer.intake import Kind
@@ -24,6 +25,8 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MOST_UNPACKED),
     # Else a second receiver would share the port with the first, each getting a part.
     ("grpc.so_reuseport", 0),
+    ("grpc.server_handshake_timeout_ms", int(connection.HEAD * 1000)),
+    ("grpc.max_allowed_incoming_connections", connection.MOST),
 )
 
 

@@ -11,18 +11,18 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_otlp.version import __version__
-from pytest_otlp.viewer import page, reading, static
+from pytest_otlp.viewer import page, reading, static, stored
 from pytest_otlp.viewer.changes import Changes
 from pytest_otlp.viewer.loading import load
 from pytest_otlp.viewer.merge import merge
 from pytest_otlp.viewer.retention import Keep
-from pytest_otlp.viewer.sources import SourceError
+from pytest_otlp.viewer.sources import SourceError, is_store
 from pytest_otlp.viewer.store import Store
 
 CHUNK = 100
@@ -41,13 +41,21 @@ class Written(NamedTuple):
     bytes: int
 
 
-def report(sources: Sequence[Path], out: Path, *, folder: bool = False, run: str = "", trace_url: str = "") -> Written:
+def report(
+    sources: Sequence[Path],
+    out: Path,
+    *,
+    folder: bool = False,
+    runs: Sequence[str] = (),
+    trace_url: str = "",
+    warn: Callable[[str], object] = lambda _: None,
+) -> Written:
     """Writes the report of what the sources hold: journals, OTLP/JSON, stores.
 
-    Of a source with several runs the newest is taken, or `run`; the runs of several sources are shards of one.
+    Of a source with several runs the newest is taken, or those that `runs` names; what is taken are shards of one run.
 
     Raises:
-        SourceError: a source cannot be read, or has no run in it.
+        SourceError: a source cannot be read, or has no run in it, or a run is in none of them.
         OSError: the report cannot be written.
         NoPageError: this installation has no page.
     """
@@ -55,9 +63,11 @@ def report(sources: Sequence[Path], out: Path, *, folder: bool = False, run: str
     with tempfile.TemporaryDirectory(prefix="pytest-otlp-") as place:
         loader = _Loader(Path(place, "runs.db"))
         try:
-            runs = [loader.take(source, run) for source in sources]
+            taken = dict.fromkeys([run for source in sources for run in loader.take(source, runs, warn)])
+            if unknown := [run for run in runs if run not in taken]:
+                raise SourceError(f"{', '.join(map(str, sources))}: no run {unknown[0]} in it")
             with loader.store.writing() as connection:
-                merged = merge(connection, list(dict.fromkeys(runs)))
+                merged = merge(connection, list(taken))
             with loader.store.reading() as connection:
                 return _write(connection, merged, out, folder=folder, trace_url=trace_url)
         finally:
@@ -81,16 +91,30 @@ class _Loader:
     def _note(self, changes: Changes) -> None:
         self._seen.update(dict.fromkeys(changes.runs))
 
-    def take(self, source: Path, run: str) -> str:
-        """The id of the run that the report takes from a source."""
+    def take(self, source: Path, wanted: Sequence[str], warn: Callable[[str], object]) -> list[str]:
+        """The ids of the runs that the report takes from a source."""
+        if is_store(source):
+            chosen = _chosen(source, stored.runs_in(source), wanted)
+            for run in chosen:
+                load(self.store, source, run, warn=warn)
+            return chosen
         self._seen = {}
-        load(self.store, source, run)
+        load(self.store, source, warn=warn)
         with self.store.reading() as connection:
-            known = [told["id"] for told in reading.runs(connection, 0)]
-        found = [known_run for known_run in known if known_run in self._seen and run in ("", known_run)]
-        if not found:
-            raise SourceError(f"{source}: no run {run} in it" if run else f"{source}: no run of pytest in it")
-        return str(found[0])
+            known = [told["id"] for told in reading.runs(connection, 0) if told["id"] in self._seen]
+        return _chosen(source, known, wanted)
+
+
+def _chosen(source: Path, known: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Which of a source's runs, the newest first, are taken."""
+    found = [run for run in known if run in wanted]
+    if not found and (len(known) == 1 or not wanted):
+        found = list(known[:1])
+    if not found:
+        raise SourceError(
+            f"{source}: no run {' or '.join(wanted)} in it" if known else f"{source}: no run of pytest in it"
+        )
+    return found
 
 
 def _write(store: sqlite3.Connection, run: str, out: Path, *, folder: bool, trace_url: str) -> Written:

@@ -34,6 +34,8 @@ DELTAS = ("start",)
 PHASES = ("setup", "call", "teardown")
 SUBTEST = "subtest "
 """How the names of their spans begin."""
+CUT_SHORT = ("interrupted", "crashed")
+"""Outcomes of tests that never ended."""
 
 
 class Row(NamedTuple):
@@ -57,9 +59,11 @@ class Row(NamedTuple):
 
 def row_of(item: Item, attributes: Mapping[str, Any], times: Mapping[str, int], place: str) -> Row:
     """`attributes`: the test's, as plain values; `times`: us of its phases; `place`: where it failed."""
-    seconds = attributes.get(semconv.DURATION)
+    outcome = _text(attributes, semconv.OUTCOME) or "passed"
+    # The phases that came to an end are not how long such a test took.
+    seconds = attributes.get(semconv.DURATION) if outcome not in CUT_SHORT else None
     return Row(
-        outcome=_text(attributes, semconv.OUTCOME) or "passed",
+        outcome=outcome,
         duration=round(seconds * 1e6) if isinstance(seconds, (int, float)) else length(item.brief),
         worker=_text(attributes, semconv.WORKER),
         attempt=_number(attributes, semconv.ATTEMPT) or 1,

@@ -39,9 +39,11 @@ CREATE TABLE IF NOT EXISTS span (no INTEGER PRIMARY KEY, trace INTEGER NOT NULL,
     parent INTEGER NOT NULL, resource INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS span_id ON span (trace, id);
 CREATE INDEX IF NOT EXISTS span_parent ON span (trace, parent);
+CREATE INDEX IF NOT EXISTS span_resource ON span (resource);
 CREATE TABLE IF NOT EXISTS log (no INTEGER PRIMARY KEY, trace INTEGER NOT NULL, span INTEGER NOT NULL,
     resource INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS log_span ON log (trace, span);
+CREATE INDEX IF NOT EXISTS log_time ON log (trace, span, substr(body, 1, 9));
+CREATE INDEX IF NOT EXISTS log_resource ON log (resource);
 """
 
 

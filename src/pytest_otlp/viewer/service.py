@@ -15,6 +15,7 @@ import uvicorn
 from pytest_otlp.viewer import receiver, receiver_grpc
 from pytest_otlp.viewer import state as states
 from pytest_otlp.viewer.arguments import Ports
+from pytest_otlp.viewer.connection import Connection
 from pytest_otlp.viewer.guard import Guard, is_loopback
 from pytest_otlp.viewer.live import Live
 from pytest_otlp.viewer.receiver_grpc import PortError
@@ -24,7 +25,6 @@ from pytest_otlp.viewer.web import Web, now
 
 _Message = MutableMapping[str, Any]
 _App = Callable[[_Message, Callable[[], Awaitable[_Message]], Callable[[_Message], Awaitable[None]]], Awaitable[None]]
-_MOST_CONNECTIONS = 512
 _ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared
 """Hosts that stand for every address of this machine, with the one of loopback among these."""
 
@@ -45,7 +45,8 @@ def listening(host: str, port: int, option: str) -> socket.socket:
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if socket.has_dualstack_ipv6() and family == socket.AF_INET6:
-            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # "::" is every address, as for gRPC: the machine's name may lead to one of IPv4.
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             found.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
@@ -111,11 +112,10 @@ class Service:
             access_log=False,
             server_header=False,
             date_header=False,
-            limit_concurrency=_MOST_CONNECTIONS,
             timeout_graceful_shutdown=1,
             ws="none",
             loop="asyncio",
-            http="h11",
+            http=Connection,
         )
         self._server = uvicorn.Server(config)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pytest_otlp import events
 from pytest_otlp.events import SessionStarted
@@ -29,6 +29,9 @@ _FIELDS = {b'"resourceSpans"': Kind.TRACES, b'"resourceLogs"': Kind.LOGS, b'"res
 class SourceError(Exception):
     """A file that is none of these: which, and what would be one."""
 
+    taken = 0
+    """Spans and log records that were taken of it before."""
+
 
 class Request(NamedTuple):
     """What would have been sent."""
@@ -36,6 +39,8 @@ class Request(NamedTuple):
     kind: Kind
     body: bytes
     json: bool
+    line: int = 0
+    """Of the file, where a line is a request."""
 
 
 def is_store(path: Path) -> bool:
@@ -49,8 +54,8 @@ def is_store(path: Path) -> bool:
         raise SourceError(f"{path}: {error.strerror}") from None
 
 
-def requests_in(path: Path) -> Iterator[Request]:
-    """What a file holds, as if it were sent.
+def requests_in(path: Path, warn: Callable[[str], object]) -> Iterator[Request]:
+    """What a file holds, as if it were sent. `warn` hears of an end that is cut off, which is left out.
 
     Raises:
         SourceError: the file cannot be read, or is neither OTLP/JSON nor a journal.
@@ -61,24 +66,52 @@ def requests_in(path: Path) -> Iterator[Request]:
         if begin.startswith(b"["):
             yield from _of_journal(path)
         elif begin.startswith(b"{"):
-            yield from _of_json(path)
+            yield from _of_json(path, warn)
         else:
             raise SourceError(f"{path}: neither OTLP/JSON nor a journal of pytest-otlp")
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
 
 
-def _of_json(path: Path) -> Iterator[Request]:
+def _of_json(path: Path, warn: Callable[[str], object]) -> Iterator[Request]:
     """A line a request; or the whole file is one, over many lines."""
     with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b"")):
-            if not line.strip():
-                continue
-            if number == 0 and not _is_whole(line):
+        for number, line, is_last in _lines(file):
+            if number == 1 and not _is_whole(line):
                 file.seek(0)
-                yield _request(path, number, file.read(_LONGEST_LINE))
+                yield _only(path, file.read(_LONGEST_LINE))
                 return
-            yield _request(path, number, line)
+            if number > 1 and is_last and not _is_whole(line):
+                warn(f"{path}: line {number}, the last, is cut off; it is left out")
+                return
+            kind = _kind(line)
+            if kind is None:
+                raise not_otlp(path, number)
+            yield Request(kind, line, json=True, line=number)
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+    """Number and text of each line that has some, and whether it is the last."""
+    numbered = enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 1)
+    found = ((number, line) for number, line in numbered if line.strip())
+    held = next(found, None)
+    while held is not None:
+        following = next(found, None)
+        yield (*held, following is None)
+        held = following
+
+
+def _only(path: Path, text: bytes) -> Request:
+    kind = _kind(text)
+    if kind is None or not _is_whole(text):
+        raise not_otlp(path, 1)
+    return Request(kind, text, json=True)
+
+
+def not_otlp(path: Path, line: int) -> SourceError:
+    """`line`: 0 where the file is one message."""
+    where = f"line {line} is no OTLP/JSON, or cut off; remove that line" if line else "no OTLP/JSON"
+    return SourceError(f"{path}: {where}")
 
 
 def _is_whole(line: bytes) -> bool:
@@ -89,11 +122,10 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-def _request(path: Path, number: int, text: bytes) -> Request:
+def _kind(text: bytes) -> Kind | None:
+    """None where it is no OTLP/JSON."""
     found = [(place, kind) for field, kind in _FIELDS.items() if (place := text.find(field)) >= 0]
-    if not found:
-        raise SourceError(f"{path}: line {number + 1} is no OTLP/JSON")
-    return Request(min(found, key=lambda item: item[0])[1], text, json=True)
+    return min(found, key=lambda item: item[0])[1] if found else None
 
 
 def _of_journal(path: Path) -> Iterator[Request]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 
-from pytest_otlp import semconv
+from pytest_otlp import ids, semconv
 from pytest_otlp.exporter.trace import SHORTEST
 from pytest_otlp.viewer import otlp, warned
 from pytest_otlp.viewer import state as states
@@ -20,6 +20,7 @@ from pytest_otlp.viewer.packs import Pack
 from pytest_otlp.viewer.rows import PHASES, SUBTEST, Row, failed_by, is_failed_subtest, length
 from pytest_otlp.viewer.schema import ROWS, signed
 
+_FIRST = PHASES[0]
 _PHASE_BITS = 0xF
 """Of a phase's id, which is otherwise its test's."""
 _TOLERANCE = 3
@@ -42,12 +43,12 @@ _FIXTURE = (
 
 def take(ledger: Ledger, part: Part) -> None:
     """Writes what one resource sent."""
-    resource = ledger.resource(part.resource.SerializeToString(deterministic=True))
     attributes = otlp.attributes_of(part.resource.attributes)
     run_id = attributes.get(semconv.RUN_ID)
     items = [item for item in part.spans if _sound(item.brief)]
     if not items:
         return
+    resource = ledger.resource(part.resource.SerializeToString(deterministic=True))
     if not run_id:
         _Application(ledger, resource, str(attributes.get(semconv.SERVICE_NAME, ""))).take(items)
         return
@@ -190,6 +191,8 @@ class _RunSpans:
             else:
                 self._count_all(pack, row, number)
             self._over(pack, row)
+            if state.get("loose"):
+                states.count_loose(state, -self._was_loose(trace, pack))
             warned.note(self._ledger.connection, self._run.no, pack.test, number)
         self._ledger.connection.executemany(_INSERT_PACK, bodies)
         begin, end = min(pack.start for pack in packs) // 1000, max(pack.end for pack in packs) // 1000
@@ -197,6 +200,14 @@ class _RunSpans:
         if self._ledger.live:
             states.note_delay(state, self._ledger.now, end)
         self._ledger.changes.of(state["id"]).rows += new
+
+    def _was_loose(self, trace: TraceRecord, pack: Pack) -> int:
+        """Whether its first phase came before it."""
+        found = self._ledger.connection.execute(
+            "SELECT count(*) FROM span WHERE trace = ? AND id = ?",
+            (trace.no, signed(ids.phase_span_id(int.from_bytes(pack.id, "big"), _FIRST).to_bytes(8, "big"))),
+        )
+        return int(found.fetchone()[0])
 
     def _over(self, pack: Pack, row: Row) -> None:
         state, running = self._state, self._state["running"]
@@ -300,6 +311,8 @@ class _RunSpans:
             outcome = _outcome(span)
             if outcome:
                 states.count(self._state, outcome)
+            if span.name == _FIRST:
+                states.count_loose(self._state, 1)
             return
         self._count(item, number)
         if span.name in PHASES:
@@ -333,8 +346,9 @@ def _is_running_marker(item: Item) -> bool:
 def note_running(ledger: Ledger, run: RunRecord, nodeid: str, worker: str, start: int) -> None:
     """A test has begun at `start`, us since the epoch; unless it is over, for such news may be overtaken."""
     found = ledger.connection.execute(
-        "SELECT 1 FROM test WHERE node = ? AND key >= ? AND key < ? AND start + duration >= ?",
-        (ledger.node(nodeid), run.no << ROWS, (run.no + 1) << ROWS, start - run.base - _TOLERANCE),
+        "SELECT 1 FROM test WHERE node = (SELECT no FROM node WHERE id = ?) AND key >= ? AND key < ?"
+        " AND start + duration >= ?",
+        (nodeid, run.no << ROWS, (run.no + 1) << ROWS, start - run.base - _TOLERANCE),
     )
     if found.fetchone() is None:
         run.state["running"][nodeid] = {"nodeid": nodeid, "worker": worker, "start": start}

@@ -68,6 +68,7 @@ def begun(run: str, resource: Mapping[str, Any], start: int) -> State:
         "counts": {},
         "counted": {},
         "phases": False,
+        "loose": 0,
         "told": None,
         "workers": 0,
         "workerNames": [],
@@ -134,6 +135,11 @@ def count_subtest(state: State, outcome: str) -> None:
         count(state, outcome)
 
 
+def count_loose(state: State, number: int) -> None:
+    """Tests of which a part came, but not they themselves."""
+    state["loose"] = state.get("loose", 0) + number
+
+
 def count(state: State, outcome: str) -> None:
     """Counts what pytest's summary counts: a crashed test is a failed one there."""
     word = "failed" if outcome == "crashed" else outcome
@@ -152,6 +158,7 @@ def missing(state: State) -> dict[str, int]:
         return {"tests": less} if less > 0 else {}
     counted = state["counted"]
     found = {word: told.get(word, 0) - counted.get(word, 0) for word in semconv.SUMMARY_CATEGORIES}
+    found["tests"] = state.get("loose", 0)
     return {word: less for word, less in found.items() if less > 0}
 
 
@@ -160,11 +167,12 @@ def summary(state: State, now: int) -> dict[str, Any]:
     word, why = _condition(state, now)
     over = word != "running"
     end = state["end"]
-    skipped = {"pid", "pulse", "live", "last", "first", "counted", "phases", "recent", "workerNames"}
+    skipped = {"pid", "pulse", "live", "last", "first", "counted", "phases", "loose", "recent", "workerNames"}
     told = {key: value for key, value in state.items() if key not in skipped}
     running = [] if word in ("finished", "partial") else _running(state)
     return {
         **told,
+        "live": state["live"],
         "state": word,
         "why": why,
         "duration": (end if end is not None else state["last"] if over else max(state["last"], now)) - state["start"],
@@ -219,5 +227,11 @@ def _left(state: State, now: int) -> int | None:
 
 
 def _skew(state: State) -> int:
+    """us by which the run's clock is ahead.
+
+    It looks behind as well where a run was delivered late, when no metrics come with it.
+    """
     delay = state["skew"]
-    return -delay if delay is not None and state["live"] and abs(delay) > SKEW else 0
+    if delay is None or not state["live"] or abs(delay) <= SKEW:
+        return 0
+    return -delay if delay < 0 or state["pulse"] >= _PULSE else 0

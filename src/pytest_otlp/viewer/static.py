@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from html import escape
+from html import escape as markup
 from typing import Any
 
 from pytest_otlp import semconv
@@ -18,8 +19,19 @@ _FAILURES = 100
 _OPEN = 20
 """Failures on the first screen; the others are folded, as a browser lays out all that is not before it paints."""
 _SLOWEST = 20
+_ITSELF = (3, 4)
+"""pytest's exit status after an error of its own, or of how it was called."""
 _LONGEST = 16_384
 """Characters of a traceback."""
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-Z\\^-~])")
+"""Escape sequences of terminals (ECMA-48)."""
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What turns the text after it round: a name could show as another."""
+
+
+def escape(text: str) -> str:
+    """Markup that shows the text: no colours of a terminal, visible escapes for what would turn it round."""
+    return markup(_TURNING.sub(lambda found: f"\\u{ord(found[0]):x}", _TERMINAL.sub("", text)))
 
 
 def summary(store: sqlite3.Connection, run: dict[str, Any], run_id: str) -> str:
@@ -51,7 +63,11 @@ def _parts(store: sqlite3.Connection, run: dict[str, Any], run_id: str) -> Itera
 
 
 def _problems(run: dict[str, Any]) -> Iterator[str]:
-    for problem in run["problems"]:
+    itself = {"name": "pytest", "message": run["error"], "events": run["events"]}
+    problems = [itself] * (run["exitCode"] in _ITSELF) + run["problems"]
+    if problems:
+        yield "<h2>Errors</h2>"
+    for problem in problems:
         yield f"<details><summary>{escape(problem['name'])}: {escape(problem.get('message', ''))}</summary>"
         yield from _tracebacks(problem.get("events", ()))
         yield "</details>"

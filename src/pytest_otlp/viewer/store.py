@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sqlite3
 import tempfile
@@ -13,6 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from pytest_otlp.presence import lock
 from pytest_otlp.viewer import retention
 from pytest_otlp.viewer.body import EncodingError, TooLargeError, unpacked
 from pytest_otlp.viewer.changes import Changes
@@ -38,6 +40,22 @@ class FullError(Exception):
 
 class WriteError(Exception):
     """The store could not be written: a full disk, mostly."""
+
+
+def _locked(path: Path) -> int | None:
+    """The lock that keeps a second writer away, whose numbers would be others; None where there are no locks.
+
+    Raises:
+        StoreError: somebody else writes it.
+    """
+    try:
+        # Not the store itself: SQLite's own locks are on that, and go when a descriptor of it is closed.
+        return lock(path.with_name(f"{path.name}-lock"))
+    except BlockingIOError:
+        reason = "another `pytest-otlp view` has it open; stop that, or use --db with another file"
+        raise StoreError(f"{path}: {reason}") from None
+    except OSError:
+        return None
 
 
 class _Job:
@@ -69,6 +87,11 @@ class Store:
         self._published = published
         self._keep = keep
         self._ledger = Ledger(opened(self.path))
+        try:
+            self._lock_held = _locked(self.path)
+        except StoreError:
+            self._ledger.connection.close()
+            raise
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting = 0
         self._lock = threading.Lock()
@@ -111,6 +134,8 @@ class Store:
         while not self._readers.empty():
             self._readers.get().close()
         self._ledger.connection.close()
+        if self._lock_held is not None:
+            os.close(self._lock_held)
         if self._folder:
             with suppress(OSError):
                 self._folder.cleanup()

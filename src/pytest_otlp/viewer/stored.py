@@ -22,6 +22,20 @@ _AT_ONCE = 500
 """Tests, spans or log records of one request."""
 
 
+def runs_in(path: Path) -> list[str]:
+    """The ids of a store's runs, the newest first.
+
+    Raises:
+        SourceError: it is no store of ours.
+    """
+    try:
+        with closing(schema.reader(path)) as store:
+            _check(store, path)
+            return [row[0] for row in store.execute("SELECT id FROM run ORDER BY start DESC")]
+    except sqlite3.Error as error:
+        raise SourceError(f"{path}: {error}") from None
+
+
 def requests_in(path: Path, run: str) -> Iterator[Request]:
     """What a store holds of a run, of the newest where `run` is empty.
 
@@ -35,10 +49,14 @@ def requests_in(path: Path, run: str) -> Iterator[Request]:
         raise SourceError(f"{path}: {error}") from None
 
 
-def _requests(store: sqlite3.Connection, path: Path, run: str) -> Iterator[Request]:
+def _check(store: sqlite3.Connection, path: Path) -> None:
     (version,) = store.execute("PRAGMA user_version").fetchone()
     if version != schema.VERSION:
         raise SourceError(f"{path}: not a store of this version (format {version}, here {schema.VERSION})")
+
+
+def _requests(store: sqlite3.Connection, path: Path, run: str) -> Iterator[Request]:
+    _check(store, path)
     row = store.execute("SELECT no FROM run WHERE ? IN (id, '') ORDER BY start DESC LIMIT 1", (run,)).fetchone()
     if row is None:
         raise SourceError(f"{path}: no run {run} in it" if run else f"{path}: no run of pytest in it")

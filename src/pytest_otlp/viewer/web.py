@@ -118,7 +118,7 @@ class Web:
         return endpoint
 
     def _admit(self, request: Request) -> None:
-        if not self._guard.knows(request.cookies.get(self._cookie, "")):
+        if not self._guard.knows_page(request.cookies.get(self._cookie, "")):
             raise HTTPException(401, "open the address that `pytest-otlp view` printed: it holds the token")
 
     async def _page(self, request: Request) -> Response:
@@ -144,7 +144,8 @@ class Web:
         if not isinstance(token, str) or not self._guard.knows(token):
             raise HTTPException(401, "that is not the token of this receiver: open the address that it printed")
         response = Response(status_code=204, headers=_HEADERS)
-        response.set_cookie(self._cookie, token, max_age=365 * 86_400, httponly=True, samesite="strict", path="/")
+        key = self._guard.page_key
+        response.set_cookie(self._cookie, key, max_age=365 * 86_400, httponly=True, samesite="strict", path="/")
         return response
 
     async def _remove(self, request: Request) -> Response:

@@ -1,4 +1,5 @@
 import type { Column } from "../protocol";
+import { legible } from "./legible";
 
 /** The column's values one by one, whatever its encoding; `missing` where an older writer did not know the column. */
 export function values<T>(column: Column<T> | undefined, count: number, missing: T): T[] {
@@ -47,7 +48,9 @@ export class Numbers {
 /** A growing list of texts of which many are equal: each is kept once. */
 export class Words {
     readonly ids = new Numbers();
+    /** As they are shown. */
     readonly words: string[] = [];
+    private readonly told: string[] = [];
     private readonly known = new Map<string, number>();
     private readonly smallWords: string[] = [];
 
@@ -56,7 +59,8 @@ export class Words {
         if (id === undefined) {
             id = this.words.length;
             this.known.set(word, id);
-            this.words.push(word);
+            this.told.push(word);
+            this.words.push(legible(word));
         }
         return id;
     }
@@ -78,6 +82,11 @@ export class Words {
 
     at(n: number): string {
         return this.words[this.ids.data[n] ?? -1] ?? "";
+    }
+
+    /** The word as it came. */
+    toldAt(n: number): string {
+        return this.told[this.ids.data[n] ?? -1] ?? "";
     }
 
     /** The word of an id in small letters, made once: a filter asks for it at each keystroke. */

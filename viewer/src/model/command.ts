@@ -14,8 +14,8 @@ export function quoted(word: string): string {
 export function rerun(table: TestTable, rows: ArrayLike<number>): string {
     const files = new Map<string, Set<string>>();
     for (let i = 0; i < rows.length; i++) {
-        const file = table.file.at(rows[i]!);
-        files.set(file, (files.get(file) ?? new Set()).add(table.nodeid(rows[i]!)));
+        const file = table.file.toldAt(rows[i]!);
+        files.set(file, (files.get(file) ?? new Set()).add(table.toldNodeid(rows[i]!)));
     }
     const whole = wholeFiles(table, files);
     const parts = [...files].flatMap(([file, ids]) => (whole.has(file) && ids.size > 1 ? [file] : [...ids]));
@@ -26,8 +26,8 @@ export function rerun(table: TestTable, rows: ArrayLike<number>): string {
 function wholeFiles(table: TestTable, wanted: Map<string, Set<string>>): Set<string> {
     const partly = new Set<string>();
     for (let n = 0; n < table.count; n++) {
-        const file = table.file.at(n);
-        if (!partly.has(file) && !wanted.get(file)?.has(table.nodeid(n))) partly.add(file);
+        const file = table.file.toldAt(n);
+        if (!partly.has(file) && !wanted.get(file)?.has(table.toldNodeid(n))) partly.add(file);
     }
     return new Set([...wanted.keys()].filter((file) => !partly.has(file)));
 }

@@ -55,6 +55,26 @@ export function compile(query: string, table: TestTable): Filter {
     };
 }
 
+/** A value that is still being typed: `>`, `5ms..`. */
+const BEGUN = /^([<>=]+|[\d.]+[a-zµ]*\.\.)$/;
+
+/**
+ * The words of a query that mean nothing: `is:new`, `duration:long`. What only looks like a key (`dur:>1s`) is text, and told where
+ * such text was not `found`.
+ */
+export function strangers(query: string, table: TestTable, found: boolean): string[] {
+    return words(query).filter((word) => {
+        const { key, value, negative } = term(word);
+        if (key === "") return (negative || !found) && /^-?[a-z]+:[^:/\\]/i.test(word);
+        return (
+            value !== "" &&
+            !BEGUN.test(value) &&
+            !(key === "is" && "flaky".startsWith(value)) &&
+            !marker(key, value, table)
+        );
+    });
+}
+
 function marker(key: string, value: string, table: TestTable): Marker | undefined {
     if (key === "") return text(value, table);
     if (key === "duration") return duration(value, table);

@@ -58,6 +58,9 @@ export function slowestFiles(table: TestTable): SlowFile[] {
     return files.filter((file) => file.tests > 0).sort((a, b) => b.total - a.total);
 }
 
+/** What pytest makes a fixture of itself to hand on a parameter of `parametrize`. */
+const PARAMETER = /(^|[\\/])_pytest[\\/]python\.py:\d+$/;
+
 /** Fixtures by the time that they took in all. */
 export function slowestFixtures({ count, columns }: Fixtures): SlowFixture[] {
     const texts = (key: string) => values(columns[key], count, "" as string | number).map(String);
@@ -83,5 +86,6 @@ export function slowestFixtures({ count, columns }: Fixtures): SlowFixture[] {
             teardown: teardown![i]!,
             longestTest: longestTest![i]!,
         }))
+        .filter(({ place }) => !PARAMETER.test(place))
         .sort((a, b) => b.setup + b.teardown - a.setup - a.teardown);
 }

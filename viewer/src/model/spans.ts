@@ -1,5 +1,6 @@
 import type { Attributes, Details, Log, More, SpanColumns, TraceDetails } from "../protocol";
 import { values } from "./columns";
+import { legible } from "./legible";
 
 /** The spans of one test or trace, depth-first: a span's descendants follow it up to `last`. */
 export interface SpanTree {
@@ -39,6 +40,11 @@ export function treeOfTest(details: Details, test: number, name: string): SpanTr
     return tree;
 }
 
+/** The id of the trace in which a test is: with a trace for each file, another than the run's. */
+export function traceOf(details: Details, test: number): string {
+    return values(details.traces, details.tests.length, "")[details.tests.indexOf(test)] ?? "";
+}
+
 export function treeOfTrace(details: TraceDetails): SpanTree {
     return build(details.spans, 0, details.spans.count, details.resources, details.logs);
 }
@@ -60,7 +66,7 @@ function build(spans: SpanColumns, first: number, end: number, resources: Attrib
         logs,
         ...nesting(parent),
         id: column("id", ""),
-        name: column("name", ""),
+        name: column("name", "").map(legible),
         resource: column("resource", 0),
         kind: column("kind", 1),
         status: column("status", 0),
@@ -125,7 +131,7 @@ export function exceptions(tree: SpanTree): Exception[] {
         if (role(tree, i) === "app") continue;
         for (const event of tree.more[i]?.events ?? []) {
             if (event.name !== "exception") continue;
-            const text = (key: string) => String(event.attributes[`exception.${key}`] ?? "");
+            const text = (key: string) => legible(String(event.attributes[`exception.${key}`] ?? ""));
             found.push({ span: i, type: text("type"), message: text("message"), stacktrace: text("stacktrace") });
         }
     }

@@ -1,5 +1,6 @@
 import type { Tests } from "../protocol";
 import { Numbers, values, Words } from "./columns";
+import { legible } from "./legible";
 
 /** The outcomes in the order of their weight: what needs a look comes first. */
 export const OUTCOMES = [
@@ -66,7 +67,10 @@ export class Haystack {
 export class TestTable {
     count = 0;
     readonly file = new Words();
+    /** As they are shown. */
     readonly name: string[] = [];
+    /** The names that are not shown as they came. */
+    private readonly told = new Map<number, string>();
     private readonly haystacks: Haystack[] = [];
     readonly outcome = new Words();
     readonly worker = new Words();
@@ -96,7 +100,12 @@ export class TestTable {
             this[key].append(columns[key], count);
         this.attempt.append(columns.attempt ?? { same: 1 }, count);
         const names = values(columns.name, count, "");
-        for (let i = 0; i < count; i++) this.name.push(String(names[i] ?? ""));
+        for (let i = 0; i < count; i++) {
+            const told = String(names[i] ?? "");
+            const name = legible(told);
+            if (name !== told) this.told.set(this.name.length, told);
+            this.name.push(name);
+        }
         this.count += count;
         return true;
     }
@@ -115,9 +124,14 @@ export class TestTable {
         return this.haystacks.filter((part) => part.end > first);
     }
 
+    /** As it is shown. */
     nodeid(n: number): string {
-        const name = this.name[n] ?? "";
-        return name === "" ? this.file.at(n) : `${this.file.at(n)}::${name}`;
+        return joined(this.file.at(n), this.name[n]);
+    }
+
+    /** As pytest knows it. */
+    toldNodeid(n: number): string {
+        return joined(this.file.toldAt(n), this.told.get(n) ?? this.name[n]);
     }
 
     /** Rows of the same test in order of attempt. */
@@ -129,6 +143,8 @@ export class TestTable {
         return rows.sort((a, b) => this.attempt.at(a) - this.attempt.at(b));
     }
 }
+
+const joined = (file: string, name = ""): string => (name === "" ? file : `${file}::${name}`);
 
 function without(tests: Tests, first: number): Tests {
     const columns: Tests["columns"] = {};

@@ -48,7 +48,7 @@ export const liveSource: Source = {
     traces: () => inside("/api/traces", "traces"),
     trace: (id) => json(`/api/traces/${part(id)}`),
     spanOfTrace: (trace, id) => json(`/api/traces/${part(trace)}/spans/${part(id)}`),
-    remove: async (run) => void (await answer(ofRun(run), { method: "DELETE" })),
+    remove: async (what, id) => void (await answer(id ? ofRun(id) : `/api/${what}`, { method: "DELETE" })),
     follow: (listener) => shareEvents((message) => dispatch(listener, message.event, message.data)),
 };
 

@@ -41,7 +41,8 @@ export interface Source {
     traces(): Promise<PlainTrace[]>;
     trace(id: string): Promise<TraceDetails>;
     spanOfTrace(trace: string, id: string): Promise<More>;
-    remove(run: string): Promise<void>;
+    /** One run, or all runs that are over, or all plain traces. */
+    remove(what: "runs" | "traces", id?: string): Promise<void>;
     follow(listener: Listener): void;
 }
 

@@ -49,6 +49,8 @@ function title(store: Store): string {
 function Content() {
     const store = useStore();
     const { run, view, trace } = address.value;
+    // A report holds one run, and asks nobody.
+    if (import.meta.env.MODE === "report") return run ? <RunPage key={run} id={run} /> : null;
     if (store.refused.value) return <Refused text={store.refused.value} />;
     if (!store.ready.value) return store.error.value ? null : <Loading />;
     if (trace) return <Trace key={trace} id={trace} />;
@@ -64,7 +66,7 @@ function Content() {
 
 function Refused({ text }: { text: string }) {
     return (
-        <Empty title="This browser may not look in yet">
+        <Empty title="This browser may not look in yet" level="h1">
             <p>{text}</p>
             <p>
                 Open the address that <code>pytest-otlp view</code> printed when it started: it holds the key.
@@ -120,6 +122,7 @@ const KEYS: [string, string][] = [
     ["/", "to the filter (Ctrl+F too, where tests are listed)"],
     ["1 … 7", "the views of a run"],
     ["j k ↑ ↓", "next, previous row"],
+    ["in the timeline", "j k: next, previous test; ↑ ↓: worker above, below"],
     ["Enter", "open"],
     ["Esc", "close the test, clear the filter"],
     ["f", "only what failed"],

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { count, duration, plural } from "../model/format";
 import { OUTCOMES } from "../model/tests";
 import type { Counts, Run } from "../protocol";
+import { useStore } from "./context";
 
 const SIGNS: Record<string, string> = {
     passed: "M3.5 8.5l3 3 6-7",
@@ -156,10 +157,19 @@ export function Duration({ micros, of }: { micros: number; of?: number }) {
     );
 }
 
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+/** What stands where there is nothing; with `level` it is the heading of the whole page. */
+export function Empty({
+    title,
+    level: Title = "p",
+    children,
+}: {
+    title: string;
+    level?: "p" | "h1";
+    children?: ComponentChildren;
+}) {
     return (
         <div class="empty">
-            <p class="empty-title">{title}</p>
+            <Title class="empty-title">{title}</Title>
             {children}
         </div>
     );
@@ -231,6 +241,44 @@ export function Outside({ url, children }: { url: string; children: ComponentChi
         </a>
     ) : (
         <>{children}</>
+    );
+}
+
+/** A trace's place in another backend, as `--trace-url` has it; without one `otherwise`. */
+export function TraceLink({
+    trace,
+    run = "",
+    children,
+    otherwise = null,
+}: {
+    trace: string;
+    run?: string;
+    children: ComponentChildren;
+    otherwise?: ComponentChildren;
+}) {
+    const template = useStore().info.value?.traceUrl ?? "";
+    if (template === "" || trace === "") return <>{otherwise}</>;
+    const url = template.replaceAll("{trace_id}", trace).replaceAll("{run_id}", encodeURIComponent(run));
+    return <Outside url={url}>{children}</Outside>;
+}
+
+/** Asks once, then removes from the receiver's store. */
+export function Remove({
+    what,
+    id,
+    asks,
+    children,
+}: {
+    what: "runs" | "traces";
+    id?: string;
+    asks: string;
+    children: ComponentChildren;
+}) {
+    const store = useStore();
+    return (
+        <button type="button" class="link dim" onClick={() => confirm(asks) && void store.remove(what, id)}>
+            {children}
+        </button>
     );
 }
 

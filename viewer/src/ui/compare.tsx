@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { compare, KINDS, type Kind, type Pair } from "../model/compare";
 import { change, duration, moment } from "../model/format";
 import type { TestTable } from "../model/tests";
@@ -27,9 +27,8 @@ export function Compare({ run, open }: { run: Run; open: OpenRun }) {
     const others = store.runs.value.filter((other) => other.id !== run.id);
     const other =
         others.find((candidate) => candidate.id === address.value.with) ??
-        others.find((candidate) => candidate.service === run.service && candidate.start < run.start) ??
-        others[0];
-    if (!other)
+        others.find((candidate) => candidate.service === run.service && candidate.start < run.start);
+    if (others.length === 0)
         return (
             <Empty title="There is no other run to compare with">
                 <p>Run the tests once more, and this says what changed.</p>
@@ -40,7 +39,8 @@ export function Compare({ run, open }: { run: Run; open: OpenRun }) {
             <div class="filter">
                 <label class="compare-with">
                     Compared with{" "}
-                    <select value={other.id} onChange={(event) => go({ with: event.currentTarget.value })}>
+                    <select value={other?.id ?? ""} onChange={(event) => go({ with: event.currentTarget.value })}>
+                        {!other && <option value="">choose a run</option>}
                         {others.map((candidate) => (
                             <option key={candidate.id} value={candidate.id}>
                                 {label(candidate)}
@@ -49,7 +49,13 @@ export function Compare({ run, open }: { run: Run; open: OpenRun }) {
                     </select>
                 </label>
             </div>
-            <Compared run={run} open={open} other={other} />
+            {other ? (
+                <Compared run={run} open={open} other={other} />
+            ) : (
+                <Empty title={`There is no earlier run of ${run.service || run.name} yet`}>
+                    <p>Another run can be chosen above.</p>
+                </Empty>
+            )}
         </div>
     );
 }
@@ -80,6 +86,7 @@ function Compared({ run, open, other }: { run: Run; open: OpenRun; other: Run })
                 />
             </div>
             <Pairs
+                key={kind}
                 pairs={found[kind]}
                 before={before.table}
                 after={open.table}
@@ -105,6 +112,7 @@ function Pairs({ pairs, before, after, run, other, title }: PairsProps) {
         n >= 0
             ? link({ run: run.id, view: "tests", test: String(n) })
             : link({ run: other.id, view: "tests", test: String(old) });
+    const [cursor, setCursor] = useState(-1);
     if (pairs.length === 0) return <Empty title="None" />;
     return (
         <Rows
@@ -114,8 +122,9 @@ function Pairs({ pairs, before, after, run, other, title }: PairsProps) {
             count={pairs.length}
             height={30}
             headHeight={30}
-            cursor={-1}
-            onCursor={(index) => (location.hash = address(pairs[index]!))}
+            cursor={cursor}
+            onCursor={setCursor}
+            onOpen={(index) => (location.hash = address(pairs[index]!))}
             head={
                 <div role="row" class="row-head" aria-rowindex={1}>
                     {["Test", "Before", "After", "Change"].map((name, i) => (

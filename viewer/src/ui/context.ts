@@ -27,7 +27,12 @@ export interface Asked<T> {
 export function useAsked<T>(ask: () => Promise<T>, about: unknown[], early?: T): Asked<T> {
     const [answer, set] = useState<Asked<T>>({ value: early, error: "" });
     // At once: an effect would ask only when what is known has been painted.
-    const asked = useMemo(ask, about);
+    const asked = useMemo(() => {
+        const answer = ask();
+        // It may fail before the effect below listens.
+        answer.catch(() => {});
+        return answer;
+    }, about);
     useEffect(() => {
         let wanted = true;
         asked.then(

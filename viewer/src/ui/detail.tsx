@@ -2,11 +2,12 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { rerun } from "../model/command";
 import { duration, moment } from "../model/format";
-import { exceptions, type SpanTree, treeOfTest } from "../model/spans";
+import { legible } from "../model/legible";
+import { exceptions, type SpanTree, traceOf, treeOfTest } from "../model/spans";
 import type { TestTable } from "../model/tests";
 import type { Attributes, Details, Past, Run } from "../protocol";
 import { address, go, link, type OpenRun } from "../state";
-import { Copy, Facts, Loading, Outcome, Outside, Sign, tone, Trouble } from "./bits";
+import { Copy, Facts, Loading, Outcome, Sign, tone, TraceLink, Trouble } from "./bits";
 import { useAsked, useLater, useStore } from "./context";
 import { Traceback } from "./traceback";
 import { AttributeList, text, TreeLogs, Waterfall } from "./waterfall";
@@ -71,12 +72,19 @@ function Detail({ run, open, n, onClose, onStep }: Props) {
     useEffect(() => top.current?.scrollTo(0, 0), [n]);
     return (
         <section ref={top} class="detail" aria-label={`Test ${table.nodeid(n)}`}>
-            <Head run={run} table={table} n={n} onClose={onClose} onStep={onStep} />
+            <Head
+                run={run}
+                table={table}
+                n={n}
+                trace={details ? traceOf(details, n) : ""}
+                onClose={onClose}
+                onStep={onStep}
+            />
             <Trouble text={asked.error} />
             {!asked.error && !tree && <Loading />}
             {tree && <Body run={run} table={table} n={n} tree={tree} details={details!} />}
-            {(tree || asked.error) && store.info.value?.history && (
-                <History key={n} run={run} nodeid={table.nodeid(n)} n={n} />
+            {import.meta.env.MODE !== "report" && (tree || asked.error) && store.info.value?.history && (
+                <History key={n} run={run} nodeid={table.toldNodeid(n)} n={n} />
             )}
         </section>
     );
@@ -86,16 +94,17 @@ function Head({
     run,
     table,
     n,
+    trace,
     onClose,
     onStep,
 }: {
     run: Run;
     table: TestTable;
     n: number;
+    trace: string;
     onClose: () => void;
     onStep: ((by: number) => void) | undefined;
 }) {
-    const traceUrl = useStore().info.value?.traceUrl ?? "";
     const line = table.line.at(n);
     return (
         <header class="detail-head">
@@ -138,7 +147,12 @@ function Head({
             </h2>
             <Facts
                 items={[
-                    ["took", duration(table.duration.at(n))],
+                    [
+                        "took",
+                        <span title="Setup, call and teardown as pytest counts them; the span below holds what lies between them too">
+                            {duration(table.duration.at(n))}
+                        </span>,
+                    ],
                     ["setup", table.setup.at(n) > 0 && duration(table.setup.at(n))],
                     ["call", table.call.at(n) > 0 && duration(table.call.at(n))],
                     ["teardown", table.teardown.at(n) > 0 && duration(table.teardown.at(n))],
@@ -168,16 +182,10 @@ function Head({
                 <Copy text={() => rerun(table, [n])} title="The command that runs this test again">
                     Copy pytest command
                 </Copy>
-                <Copy text={() => table.nodeid(n)}>Copy node id</Copy>
-                {traceUrl && run.traces[0] && (
-                    <Outside
-                        url={traceUrl
-                            .replace("{trace_id}", run.traces[0])
-                            .replace("{run_id}", encodeURIComponent(run.id))}
-                    >
-                        Open trace
-                    </Outside>
-                )}
+                <Copy text={() => table.toldNodeid(n)}>Copy node id</Copy>
+                <TraceLink trace={trace} run={run.id}>
+                    Open trace
+                </TraceLink>
             </div>
         </header>
     );
@@ -227,7 +235,7 @@ function Body({
     return (
         <>
             {typeof attributes["pytest.description"] === "string" && (
-                <p class="description">{attributes["pytest.description"]}</p>
+                <p class="description">{text(attributes["pytest.description"])}</p>
             )}
             {attributes["pytest.reason"] && <p class="reason">{text(attributes["pytest.reason"])}</p>}
             <Failures tree={tree} table={table} n={n} />
@@ -286,15 +294,16 @@ function Failures({ tree, table, n }: { tree: SpanTree; table: TestTable; n: num
 
 function Output({ name, value }: { name: string; value: unknown }) {
     if (typeof value !== "string" || value === "") return null;
+    const shown = legible(value);
     return (
         <section>
             <h3>
                 Captured {name}
                 <span class="grow" />
-                <Copy text={() => value}>Copy</Copy>
+                <Copy text={() => shown}>Copy</Copy>
             </h3>
             <pre class="output" tabIndex={0} role="region" aria-label={`Captured ${name}`}>
-                {value}
+                {shown}
             </pre>
         </section>
     );

@@ -1,4 +1,5 @@
 import { useMemo } from "preact/hooks";
+import { legible } from "../model/legible";
 import type { TestTable } from "../model/tests";
 import type { Run, Unstable } from "../protocol";
 import { link, type OpenRun } from "../state";
@@ -22,7 +23,7 @@ export function Flaky({ run, open }: { run: Run; open: OpenRun }) {
                     <ByRetries run={run} table={table} rows={flaky} />
                 )}
             </section>
-            {store.info.value?.history && (
+            {import.meta.env.MODE !== "report" && store.info.value?.history && (
                 <section>
                     <h2>In the last runs</h2>
                     <ByHistory run={run} table={table} />
@@ -74,7 +75,7 @@ function ByHistory({ run, table }: { run: Run; table: TestTable }) {
     const store = useStore();
     const { value, error } = useAsked(() => store.source.unstable(run.id), [run.id, run.state]);
     const rows = useMemo(
-        () => new Map(Array.from({ length: table.count }, (_, n) => [table.nodeid(n), n])),
+        () => new Map(Array.from({ length: table.count }, (_, n) => [table.toldNodeid(n), n])),
         [table, table.count],
     );
     if (error) return <Trouble text={error} />;
@@ -98,7 +99,8 @@ function ByHistory({ run, table }: { run: Run; table: TestTable }) {
 }
 
 function Named({ run, test, n }: { run: Run; test: Unstable; n: number | undefined }) {
-    return n === undefined ? <>{test.nodeid}</> : <a href={`${shown(run, test.nodeid)}&test=${n}`}>{test.nodeid}</a>;
+    const name = legible(test.nodeid);
+    return n === undefined ? <>{name}</> : <a href={`${shown(run, name)}&test=${n}`}>{name}</a>;
 }
 
 function Strip({ outcomes }: { outcomes: string[] }) {

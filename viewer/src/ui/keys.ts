@@ -21,7 +21,8 @@ function pressed(event: KeyboardEvent, help: () => void): boolean {
     if (event.key === "f" && (event.ctrlKey || event.metaKey)) return toFilter(false);
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     if (event.key === "Escape") return left(event);
-    if (typing(event)) return event.key === "ArrowDown" && event.target === field() && toRows();
+    if (typing(event)) return event.key === "ArrowDown" && event.target === field() && toRows(0);
+    if (event.key.startsWith("Arrow")) return steps[event.key] !== undefined && onLine() && toLine(steps[event.key]!);
     return shortcut(event.key, help);
 }
 
@@ -34,7 +35,7 @@ function shortcut(key: string, help: () => void): boolean {
     else if (key === "t") setTheme(dark.value ? "light" : "dark");
     else if (key === "r") go({ run: undefined, ...nothing, view: undefined });
     else if (key === "f" && run) go({ view: "tests", q: address.value.q === BAD ? undefined : BAD, test: undefined });
-    else if ("jk".includes(key)) return toRows();
+    else if ("jk".includes(key)) return toRows(steps[key]!);
     else return false;
     return true;
 }
@@ -61,10 +62,33 @@ function toFilter(open: boolean): boolean {
     return true;
 }
 
-function toRows(): boolean {
-    const rows = document.querySelector<HTMLElement>(".list .rows, .fill .rows, .rows");
+const steps: Record<string, number> = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1 };
+
+/** To the list or chart that has keys of its own; where there is none, from line to line of what is listed. */
+function toRows(by: number): boolean {
+    const rows = document.querySelector<HTMLElement>(".list :is(.rows, .chart-box), .fill .rows, .rows");
     rows?.focus();
-    return rows !== null;
+    return rows !== null || toLine(by);
+}
+
+/** What each line of a plain list leads to, or opens. */
+const LINES = ".run-name, .failure-list :is(a, summary), .slow a, .cause :is(summary, li a), .plain tbody tr";
+
+function lines(): HTMLElement[] {
+    return [...document.querySelectorAll<HTMLElement>(LINES)].flatMap((line) => {
+        const found = line.matches("tr") ? line.querySelector<HTMLElement>("a") : line;
+        return found?.checkVisibility() ? [found] : [];
+    });
+}
+
+const onLine = (): boolean => lines().some((line) => line === document.activeElement);
+
+function toLine(by: number): boolean {
+    const all = lines();
+    const from = all.findIndex((line) => line === document.activeElement);
+    const to = from < 0 ? 0 : Math.max(0, Math.min(all.length - 1, from + by));
+    all[to]?.focus();
+    return all.length > 0;
 }
 
 function left(event: KeyboardEvent): boolean {

@@ -1,11 +1,14 @@
 import { useMemo } from "preact/hooks";
 import { duration } from "../model/format";
+import { legible } from "../model/legible";
+import { otherEvents, problems } from "../model/problems";
 import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
 import type { FreshFailure, Run, RunMore, SpanEvent } from "../protocol";
 import { link, type OpenRun } from "../state";
-import { Duration, Empty, Facts, Outside, Sign, tests } from "./bits";
+import { Duration, Empty, Facts, Outside, Sign, tests, TraceLink } from "./bits";
 import { useLater, useStore } from "./context";
+import { Problems } from "./failures";
 import { shortMessage } from "./tests";
 import { Traceback } from "./traceback";
 import { AttributeList, text } from "./waterfall";
@@ -52,7 +55,8 @@ function failed(table: TestTable, fresh: FreshFailure[], running: boolean): (num
 }
 
 function described(table: TestTable, failure: number | FreshFailure): Failed {
-    if (typeof failure !== "number") return { ...failure, message: failure.message || failure.type };
+    if (typeof failure !== "number")
+        return { ...failure, nodeid: legible(failure.nodeid), message: legible(failure.message || failure.type) };
     return {
         n: failure,
         nodeid: table.nodeid(failure),
@@ -68,13 +72,17 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
     const version = open.version.value;
     const running = run.state === "running";
     const found = useMemo(() => failed(open.table, fresh ?? [], running), [open.table, version, fresh, running]);
+    const itself = useMemo(() => problems(open.more.value), [open.more.value]);
+    const number = found.length + itself.length;
     const shown = found.slice(0, useLater() ? MOST : FIRST).map((failure) => described(open.table, failure));
     return (
         <section aria-label="Failures">
-            <h2>Failures {found.length > 0 && <small>{found.length}</small>}</h2>
-            {found.length === 0 ? (
+            <h2>Failures {number > 0 && <small>{number}</small>}</h2>
+            {number === 0 && (
                 <Empty title={running ? "Nothing has failed so far" : run.tests > 0 ? "Nothing failed" : "No tests"} />
-            ) : (
+            )}
+            <Problems found={itself} />
+            {found.length > 0 && (
                 <ul class="failure-list">
                     {shown.map((failure) => (
                         <li key={failure.n}>
@@ -106,22 +114,13 @@ function FailureList({ run, open }: { run: Run; open: OpenRun }) {
     );
 }
 
-/** What is wrong with the run as a whole: errors of the collection, data that are missing. */
+/** What the run itself tells: why it was stopped, data that are missing. */
 function Troubles({ more }: { more: RunMore | undefined }) {
-    if (!more || (more.events.length === 0 && more.problems.length === 0)) return null;
-    return (
+    const events = more ? otherEvents(more) : [];
+    return events.length === 0 ? null : (
         <section aria-label="The run itself">
             <h2>The run itself</h2>
-            {more.problems.map((problem, i) => (
-                <div key={i}>
-                    <h3>{problem.name}</h3>
-                    {(problem.events ?? []).map((event, j) => (
-                        <EventText key={j} event={event} />
-                    ))}
-                    {!problem.events?.length && <p class="why">{problem.message}</p>}
-                </div>
-            ))}
-            {more.events.map((event, i) => (
+            {events.map((event, i) => (
                 <EventText key={i} event={event} />
             ))}
         </section>
@@ -141,7 +140,7 @@ function Warnings({ run, more }: { run: Run; more: RunMore | undefined }) {
                         <>
                             <span class="failure-text">
                                 <span>
-                                    {category}: {message}
+                                    {category}: {legible(message)}
                                 </span>
                                 <span class="nodeid dim">{place}</span>
                             </span>
@@ -185,7 +184,7 @@ function Running({ run }: { run: Run }) {
             <ul class="running">
                 {run.running.slice(0, 20).map((test) => (
                     <li key={`${test.worker} ${test.nodeid}`}>
-                        <span class="nodeid">{test.nodeid}</span>
+                        <span class="nodeid">{legible(test.nodeid)}</span>
                         <span class="dim">
                             {test.worker} {!over && duration(Math.max(0, now + run.skew - test.start))}
                         </span>
@@ -224,7 +223,6 @@ function Slow({ run, open }: { run: Run; open: OpenRun }) {
 }
 
 function About({ run, more }: { run: Run; more: RunMore | undefined }) {
-    const traceUrl = useStore().info.value?.traceUrl ?? "";
     const trace = run.traces[0] ?? "";
     return (
         <section aria-label="About the run">
@@ -251,18 +249,11 @@ function About({ run, more }: { run: Run; more: RunMore | undefined }) {
                         ],
                         [
                             "trace",
-                            trace &&
-                                (traceUrl ? (
-                                    <Outside
-                                        url={traceUrl
-                                            .replace("{trace_id}", trace)
-                                            .replace("{run_id}", encodeURIComponent(run.id))}
-                                    >
-                                        {trace}
-                                    </Outside>
-                                ) : (
-                                    <span class="mono">{trace}</span>
-                                )),
+                            trace && (
+                                <TraceLink trace={trace} run={run.id} otherwise={<span class="mono">{trace}</span>}>
+                                    {trace}
+                                </TraceLink>
+                            ),
                         ],
                         ["run id", <span class="mono">{run.id}</span>],
                     ].filter(([, value]) => value !== undefined) as [string, string][]

@@ -1,9 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { count as say, duration, moment } from "../model/format";
-import type { Run } from "../protocol";
+import { count as say, duration, moment, plural } from "../model/format";
+import { problems } from "../model/problems";
+import { isBad } from "../model/tests";
+import type { Run, RunMore } from "../protocol";
 import { address, link, type OpenRun } from "../state";
-import { CountBar, Empty, Loading, ordered, Outside, Sign, StateBadge, tone, Trouble } from "./bits";
+import { CountBar, Empty, Loading, ordered, Outside, Sign, StateBadge, tests, tone, Trouble } from "./bits";
 import { Compare } from "./compare";
 import { useStore } from "./context";
 import { Failures } from "./failures";
@@ -34,12 +36,14 @@ export function RunPage({ id }: { id: string }) {
     const key = viewKey();
     // What the run says is not made anew at each keystroke in a filter.
     const head = useMemo(() => run && <RunHead run={run} />, [run]);
-    const tabs = useMemo(() => run && <Tabs run={run} current={key} />, [run, key]);
+    const more = run && store.tests(id).more.value;
+    const tabs = useMemo(() => run && <Tabs run={run} more={more} current={key} />, [run, more, key]);
     if (!run)
         return store.ready.value ? (
-            <Empty title="This run is not here">
+            <Empty title="This run is not here" level="h1">
+                <p>It may have been removed.</p>
                 <p>
-                    It may have been removed. <a href="#">All runs</a>
+                    <a href="#">All runs</a>
                 </p>
             </Empty>
         ) : (
@@ -124,20 +128,17 @@ function Counts({ run }: { run: Run }) {
                 </a>
             ))}
             <span class="dim">
-                {run.state === "running" || run.done < all
-                    ? `${say(run.done)} of ${say(all)} tests`
-                    : `${say(all)} tests`}
+                {run.state === "running" || run.done < all ? `${say(run.done)} of ${tests(all)}` : tests(all)}
                 {run.deselected > 0 && `, ${say(run.deselected)} deselected`}
-                {run.workers > 0 && `, ${run.workers} workers`}
+                {run.workers > 0 && `, ${plural(run.workers, "worker")}`}
             </span>
         </span>
     );
 }
 
-function Tabs({ run, current }: { run: Run; current: string }) {
-    const bad =
-        (run.counts.failed ?? 0) + (run.counts.error ?? 0) + (run.counts.crashed ?? 0) + (run.counts.interrupted ?? 0);
-    const numbers: Record<string, number> = { tests: run.tests, failures: bad };
+function Tabs({ run, more, current }: { run: Run; more: RunMore | undefined; current: string }) {
+    const bad = Object.entries(run.counts).reduce((sum, [outcome, n]) => sum + (isBad(outcome) ? n : 0), 0);
+    const numbers: Record<string, number> = { tests: run.tests, failures: bad + problems(more).length };
     return (
         <nav class="tabs" aria-label="Views of the run">
             {VIEWS.map(({ key, title }, i) => (

@@ -1,7 +1,7 @@
 import { ago, duration, moment, plural } from "../model/format";
 import type { Run } from "../protocol";
 import { link } from "../state";
-import { count, CountBar, Duration, Empty, ordered, Sign, StateBadge, stateOf, tone } from "./bits";
+import { count, CountBar, Duration, Empty, ordered, Remove, Sign, StateBadge, stateOf, tone } from "./bits";
 import { useAsked, useStore } from "./context";
 
 /** All runs, the newest first. */
@@ -9,6 +9,7 @@ export function Runs() {
     const store = useStore();
     const runs = store.runs.value;
     if (runs.length === 0) return <Waiting />;
+    const over = runs.filter((run) => run.state !== "running").length;
     return (
         <div class="page">
             <ul class="runs" aria-label="Runs">
@@ -17,6 +18,13 @@ export function Runs() {
                 ))}
             </ul>
             <OtherTraces />
+            {over > 1 && (
+                <p class="others">
+                    <Remove what="runs" asks={`Remove all ${over} runs that are over from the store?`}>
+                        remove all {over} runs that are over
+                    </Remove>
+                </p>
+            )}
         </div>
     );
 }
@@ -98,22 +106,17 @@ function RunCard({ run, runs }: { run: Run; runs: Run[] }) {
                         compare
                     </a>
                 )}
-                {store.info.value?.live && run.state !== "running" && <Remove run={run} />}
+                {run.state !== "running" && (
+                    <Remove
+                        what="runs"
+                        id={run.id}
+                        asks={`Remove this run of ${run.service || run.name} from the store?`}
+                    >
+                        remove
+                    </Remove>
+                )}
             </div>
         </li>
-    );
-}
-
-function Remove({ run }: { run: Run }) {
-    const store = useStore();
-    const remove = () => {
-        if (confirm(`Remove this run of ${run.service || run.name} from the store?`))
-            store.remove(run.id).catch((error: Error) => (store.error.value = error.message));
-    };
-    return (
-        <button type="button" class="link dim" onClick={remove}>
-            remove
-        </button>
     );
 }
 

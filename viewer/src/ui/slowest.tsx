@@ -132,7 +132,7 @@ function SlowFixtures({ run, open }: { run: Run; open: OpenRun }) {
     return (
         <Table
             head={["Fixture", "Scope", "Set up", "Setup", "Longest", "Teardown", "In all"]}
-            caption="Fixtures by the time that they took in all"
+            caption="Fixtures by the time that they took in all. Without --otel-detail=fixtures only those are sent, and counted, that took 1 ms or more"
         >
             {value.slice(0, MOST).map((fixture, i) => (
                 <tr key={i}>

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useLayoutEffect, useMemo, useRef } from "preact
 import { rerun } from "../model/command";
 import { duration } from "../model/format";
 import { sortOf, type Sortable } from "../model/order";
-import { toggled, valuesOf, withValues, type Key } from "../model/query";
+import { strangers, toggled, valuesOf, withValues, type Key } from "../model/query";
 import { Selection } from "../model/selection";
 import { slowestTests } from "../model/slowest";
 import { isBad, type TestTable } from "../model/tests";
@@ -211,6 +211,7 @@ function Filter({ run, table, rows }: { run: Run; table: TestTable; rows: Uint32
     const set = (q: string) => go({ q: q || undefined }, { replace: true });
     const chosen = valuesOf(query, "outcome");
     const marked = useMemo(() => markers(table), [table, table.markers.words.length]);
+    const strange = strangers(query, table, rows.length > 0);
     return (
         <div class="filter">
             <input
@@ -249,6 +250,11 @@ function Filter({ run, table, rows }: { run: Run; table: TestTable; rows: Uint32
                     </Copy>
                 )}
             </div>
+            {strange.length > 0 && (
+                <p class="why" role="status">
+                    No such filter: {strange.join(" ")}. The key ? tells which there are.
+                </p>
+            )}
         </div>
     );
 }

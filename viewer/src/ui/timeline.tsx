@@ -1,16 +1,20 @@
+import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, tick, ticks } from "../model/format";
-import { type Bar, bars, type Lane, lanes, rowAt } from "../model/lanes";
+import { duration, plural, tick, ticks } from "../model/format";
+import { legible } from "../model/legible";
+import { across, type Bar, bars, besides, type Lane, lanes, rowAt, type Unended, withUnended } from "../model/lanes";
 import { OUTCOMES, type TestTable } from "../model/tests";
 import type { Run } from "../protocol";
 import { address, go, type OpenRun } from "../state";
 import { Empty, Sign } from "./bits";
 import { colours, isDark, prepare, useWidth } from "./canvas";
+import { useStore } from "./context";
 import { chosenRow, Split } from "./detail";
 
 const LANE = 34;
 const AXIS = 24;
 const INK = [
+    "text",
     "text-2",
     "grid",
     "lane",
@@ -25,18 +29,31 @@ type Range = [number, number];
 
 /** What each worker did when, and when it did nothing. */
 export function Timeline({ run, open }: { run: Run; open: OpenRun }) {
+    const store = useStore();
     const version = open.version.value;
     const { table } = open;
-    const found = useMemo(() => lanes(table), [version, table]);
+    const finished = useMemo(() => lanes(table), [version, table]);
+    const found = run.running.length > 0 ? withUnended(finished, unended(run), until(run, store.now.value)) : finished;
     const n = chosenRow(table);
     if (found.length === 0)
         return <Empty title={run.state === "running" ? "No test has finished yet" : "This run has no tests"} />;
     return (
-        <Split run={run} open={open} n={n} scrolls>
-            <Chart table={table} found={found} chosen={n} version={version} />
-            <LaneTable found={found} />
+        <Split run={run} open={open} n={n} onStep={(by) => choose(table, found, besides(found, n, by))} scrolls>
+            <Chart table={table} found={found} chosen={n} version={version} word={word(run)} />
+            <LaneTable found={found} word={word(run)} />
         </Split>
     );
+}
+
+const word = (run: Run): string => (run.state === "running" ? "running" : "never ended");
+
+const unended = (run: Run): Unended[] =>
+    run.running.map((test) => ({ ...test, nodeid: legible(test.nodeid), start: test.start - run.start }));
+
+/** How far what has not ended is known to have lasted, µs since the run's start by the sender's clock: till now, or the last word. */
+function until(run: Run, now: number): number {
+    const heard = run.state === "running" ? now : run.live ? run.heard : 0;
+    return Math.max(run.duration, heard + run.skew - run.start);
 }
 
 function whole(found: Lane[]): Range {
@@ -63,20 +80,33 @@ function setZoom(found: Lane[], [from, to]: Range): void {
     );
 }
 
+/** Show a test beside the chart, which moves to where the test is. */
+function choose(table: TestTable, found: Lane[], n: number | undefined): void {
+    if (n === undefined) return;
+    go({ test: String(n), span: undefined }, { replace: address.value.test !== undefined });
+    const [[from, to], [first, last]] = [zoomOf(found), whole(found)];
+    const [start, end] = [table.start.at(n), table.start.at(n) + table.duration.at(n)];
+    if (!address.value.zoom || (end >= from && start <= to)) return;
+    const left = Math.max(first, Math.min(last - (to - from), (start + end + from - to) / 2));
+    setZoom(found, [left, left + to - from]);
+}
+
 function Chart({
     table,
     found,
     chosen,
     version,
+    word,
 }: {
     table: TestTable;
     found: Lane[];
     chosen: number;
     version: number | undefined;
+    word: string;
 }) {
     const { ref: box, width } = useWidth<HTMLDivElement>();
     const canvas = useRef<HTMLCanvasElement>(null);
-    const [hover, setHover] = useState<{ n: number; x: number; y: number } | undefined>(undefined);
+    const [hover, setHover] = useState<{ of: number | Unended; x: number; y: number } | undefined>(undefined);
     const [drag, setDrag] = useState<Range | undefined>(undefined);
     const night = isDark();
     const ink = useMemo(() => colours(INK), [night]);
@@ -85,8 +115,18 @@ function Chart({
     const time = (x: number) => from + (x / Math.max(width, 1)) * (to - from);
     useLayoutEffect(() => {
         if (width > 0)
-            paint(prepare(canvas.current!, width, height), { table, found, from, to, width, height, ink, chosen });
-    }, [version, width, height, from, to, ink, chosen]);
+            paint(prepare(canvas.current!, width, height), {
+                table,
+                found,
+                from,
+                to,
+                width,
+                height,
+                ink,
+                chosen,
+                word,
+            });
+    }, [version, found, width, height, from, to, ink, chosen]);
 
     const place = (event: MouseEvent): [number, number] => {
         const { left, top } = canvas.current!.getBoundingClientRect();
@@ -94,13 +134,15 @@ function Chart({
     };
     const at = ([x, y]: [number, number]) => {
         const lane = found[Math.floor((y - AXIS) / LANE)];
-        return lane && y >= AXIS ? rowAt(table, lane, time(x), ((to - from) / Math.max(width, 1)) * 4) : undefined;
+        if (!lane || y < AXIS) return undefined;
+        const unended = lane.unended.findLast((test) => test.start <= time(x) && time(x) <= lane.to);
+        return unended ?? rowAt(table, lane, time(x), ((to - from) / Math.max(width, 1)) * 4);
     };
     const onMove = (event: PointerEvent) => {
         const [x, y] = place(event);
         if (drag) return setDrag([drag[0], x]);
-        const n = at([x, y]);
-        setHover(n === undefined ? undefined : { n, x, y });
+        const of = at([x, y]);
+        setHover(of === undefined ? undefined : { of, x, y });
     };
     const onUp = (event: PointerEvent) => {
         const [x, y] = place(event);
@@ -108,7 +150,8 @@ function Chart({
         setDrag(undefined);
         if (Math.abs(x - began) > 5) return setZoom(found, [time(Math.min(began, x)), time(Math.max(began, x))]);
         const n = at([x, y]);
-        if (n !== undefined) go({ test: String(n), span: undefined }, { replace: address.value.test !== undefined });
+        if (typeof n === "number")
+            go({ test: String(n), span: undefined }, { replace: address.value.test !== undefined });
     };
     const scaled = (factor: number, middle = (from + to) / 2): void =>
         setZoom(found, [middle - (middle - from) * factor, middle + (to - middle) * factor]);
@@ -125,6 +168,10 @@ function Chart({
             "=": () => scaled(0.5),
             "-": () => scaled(2),
             "0": () => go({ zoom: undefined }, { replace: true }),
+            j: () => choose(table, found, besides(found, chosen, 1)),
+            k: () => choose(table, found, besides(found, chosen, -1)),
+            ArrowDown: () => choose(table, found, across(table, found, chosen, 1)),
+            ArrowUp: () => choose(table, found, across(table, found, chosen, -1)),
         };
         const action = event.ctrlKey || event.metaKey ? undefined : actions[event.key];
         if (!action) return;
@@ -139,7 +186,9 @@ function Chart({
     return (
         <div class="timeline">
             <div class="timeline-bar">
-                <span class="dim">Drag over a part to see it larger, Ctrl and the wheel zoom, ← → move</span>
+                <span class="dim">
+                    Drag over a part to see it larger, Ctrl and the wheel zoom, ← → move, j k go from test to test
+                </span>
                 <span class="grow" />
                 <button type="button" class="button icon" aria-label="Zoom in" onClick={() => scaled(0.5)}>
                     +
@@ -167,9 +216,12 @@ function Chart({
                     class="chart-box"
                     tabIndex={0}
                     role="application"
-                    aria-label={`Timeline of ${found.length} workers; the table below says the same`}
+                    aria-label={`Timeline of ${plural(found.length, "worker")}: j and k go from test to test, the arrows up and down from worker to worker`}
                     onKeyDown={onKey}
                 >
+                    <span class="unseen" role="status">
+                        {chosen >= 0 && `${table.outcome.at(chosen)} ${table.nodeid(chosen)}`}
+                    </span>
                     <canvas
                         ref={canvas}
                         style={{ width: `${width}px`, height: `${height}px` }}
@@ -194,14 +246,27 @@ function Chart({
                             }}
                         />
                     )}
-                    {hover && !drag && <Tip table={table} {...hover} width={width} />}
+                    {hover && !drag && (
+                        <Tip {...hover} width={width}>
+                            {typeof hover.of === "number" ? (
+                                <Ended table={table} n={hover.of} />
+                            ) : (
+                                <>
+                                    <b>{hover.of.nodeid}</b>
+                                    <span>
+                                        {word}, began at {duration(hover.of.start)}
+                                    </span>
+                                </>
+                            )}
+                        </Tip>
+                    )}
                 </div>
             </div>
         </div>
     );
 }
 
-function Tip({ table, n, x, y, width }: { table: TestTable; n: number; x: number; y: number; width: number }) {
+function Tip({ x, y, width, children }: { x: number; y: number; width: number; children: ComponentChildren }) {
     return (
         <div
             class="tip"
@@ -210,13 +275,21 @@ function Tip({ table, n, x, y, width }: { table: TestTable; n: number; x: number
                 top: `${y + 14}px`,
             }}
         >
+            {children}
+        </div>
+    );
+}
+
+function Ended({ table, n }: { table: TestTable; n: number }) {
+    return (
+        <>
             <b>{table.name[n] || table.file.at(n)}</b>
             <span class="dim">{table.file.at(n)}</span>
             <span>
                 <Sign outcome={table.outcome.at(n)} /> {table.outcome.at(n)}, {duration(table.duration.at(n))}, at{" "}
                 {duration(table.start.at(n))}
             </span>
-        </div>
+        </>
     );
 }
 
@@ -229,6 +302,7 @@ interface Picture {
     height: number;
     ink: Record<string, string>;
     chosen: number;
+    word: string;
 }
 
 function paint(context: CanvasRenderingContext2D, picture: Picture): void {
@@ -251,7 +325,29 @@ function paint(context: CanvasRenderingContext2D, picture: Picture): void {
         context.fillStyle = hatch;
         if (right > left) context.fillRect(left, top, right - left, LANE - 8);
         for (const bar of bars(picture.table, lane, from, to, width)) paintBar(context, picture, bar, top, scale);
+        for (const test of lane.unended)
+            paintUnended(context, picture, Math.max(0, (test.start - from) * scale), right, top);
     });
+}
+
+/** Pale, with an edge where it began, and the word for it: where it ends nobody knows. */
+function paintUnended(
+    context: CanvasRenderingContext2D,
+    { ink, word, width }: Picture,
+    left: number,
+    right: number,
+    top: number,
+): void {
+    if (left >= width) return;
+    context.fillStyle = ink.lane!;
+    context.fillRect(left, top, right - left, LANE - 8);
+    context.fillStyle = ink[word === "running" ? "accent" : "o-interrupted"]!;
+    context.globalAlpha = 0.3;
+    context.fillRect(left, top, right - left, LANE - 8);
+    context.globalAlpha = 1;
+    context.fillRect(left, top, 3, LANE - 8);
+    context.fillStyle = ink.text!;
+    if (right - left > 80) context.fillText(word, left + 8, top + 17);
 }
 
 /** What is hatched is a gap: the worker had nothing to do. */
@@ -294,7 +390,7 @@ function paintBar(
     context.strokeRect(x - 1, top - 1, size + 2, LANE - 6);
 }
 
-function LaneTable({ found }: { found: Lane[] }) {
+function LaneTable({ found, word }: { found: Lane[]; word: string }) {
     const [first, last] = whole(found);
     const length = last - first;
     return (
@@ -335,7 +431,9 @@ function LaneTable({ found }: { found: Lane[] }) {
                             </td>
                             <td class="right">{duration(Math.max(0, length - lane.busy))}</td>
                             <td class="right">{duration(lane.from)}</td>
-                            <td class="right">{duration(lane.to)}</td>
+                            <td class="right" title={lane.unended.map((test) => test.nodeid).join("\n")}>
+                                {lane.unended.length > 0 ? word : duration(lane.to)}
+                            </td>
                             <td class="right">
                                 {lane.longestGap > 0 && (
                                     <button

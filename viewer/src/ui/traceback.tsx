@@ -1,9 +1,10 @@
 import { useMemo } from "preact/hooks";
+import { legible } from "../model/legible";
 import { lines } from "../model/traceback";
 
-/** A failure's text in colours; the text itself is untouched, so that it can be copied. */
+/** A failure's text in colours of the page's own, so that what is copied of it is the text and nothing else. */
 export function Traceback({ text }: { text: string }) {
-    const parsed = useMemo(() => lines(text), [text]);
+    const parsed = useMemo(() => lines(legible(text)), [text]);
     return (
         <pre class="traceback" tabIndex={0} role="region" aria-label="Traceback">
             <code>

@@ -1,8 +1,9 @@
 import { useMemo } from "preact/hooks";
 import { ago, duration, moment } from "../model/format";
+import { legible } from "../model/legible";
 import { treeOfTrace } from "../model/spans";
 import { address, go, link } from "../state";
-import { count, Duration, Empty, Facts, Loading, Trouble } from "./bits";
+import { count, Duration, Empty, Facts, Loading, Remove, TraceLink, Trouble } from "./bits";
 import { useAsked, useStore } from "./context";
 import { Table } from "./slowest";
 import { TreeLogs, Waterfall } from "./waterfall";
@@ -15,13 +16,14 @@ export function Traces() {
     if (!value) return <Loading />;
     if (value.length === 0)
         return (
-            <Empty title="No other traces">
+            <Empty title="No other traces" level="h1">
                 <p>What comes in and is no pytest run is shown here.</p>
             </Empty>
         );
     const longest = Math.max(...value.map((trace) => trace.duration));
     return (
         <div class="page">
+            <h1 class="unseen">Traces</h1>
             <Table
                 head={["Trace", "Service", "Began", "Spans", "Errors", "Took"]}
                 caption="Traces that are no pytest run"
@@ -29,7 +31,7 @@ export function Traces() {
                 {value.map((trace) => (
                     <tr key={trace.id}>
                         <td class="main">
-                            <a href={link({ view: "traces", trace: trace.id })}>{trace.name || trace.id}</a>
+                            <a href={link({ view: "traces", trace: trace.id })}>{legible(trace.name) || trace.id}</a>
                         </td>
                         <td>{trace.service}</td>
                         <td title={moment(trace.start)}>{ago(trace.start, store.now.value)}</td>
@@ -41,6 +43,11 @@ export function Traces() {
                     </tr>
                 ))}
             </Table>
+            <p class="actions">
+                <Remove what="traces" asks="Remove all traces that are no pytest run from the store?">
+                    remove all
+                </Remove>
+            </p>
         </div>
     );
 }
@@ -49,12 +56,23 @@ export function Trace({ id }: { id: string }) {
     const store = useStore();
     const { value, error } = useAsked(() => store.source.trace(id), [id]);
     const tree = useMemo(() => value && treeOfTrace(value), [value]);
-    if (error) return <Trouble text={error} />;
+    const all = <a href={link({ view: "traces" })}>All traces</a>;
+    if (error)
+        return (
+            <Empty title="This trace is not here" level="h1">
+                <p>{error}</p>
+                <p>{all}</p>
+            </Empty>
+        );
     if (!value || !tree) return <Loading />;
     const choose = (span: number) => go({ span: String(span) }, { replace: true });
     return (
         <div class="page">
-            <h2>{value.trace.name || id}</h2>
+            <p class="actions">
+                {all}
+                <TraceLink trace={id}>Open trace</TraceLink>
+            </p>
+            <h1>{legible(value.trace.name) || id}</h1>
             <Facts
                 items={[
                     ["service", value.trace.service],

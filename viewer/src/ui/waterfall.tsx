@@ -1,5 +1,6 @@
 import { useCallback, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { duration, tick, ticks } from "../model/format";
+import { legible } from "../model/legible";
 import { kindName, role, severityName, type SpanTree, visible } from "../model/spans";
 import type { Attributes, Log, More, Value } from "../protocol";
 import { Facts, Trouble } from "./bits";
@@ -429,7 +430,7 @@ function Logs({ logs, tree, onSpan }: { logs: Log[]; tree: SpanTree; onSpan?: (s
                     <span class="log-time">{duration(log.time)}</span>
                     <span class="log-level">{severityName(log.severity) || log.event}</span>
                     <span class="log-text">
-                        {log.text || log.event}
+                        {legible(log.text || log.event)}
                         {onSpan && log.span > 0 && (
                             <button type="button" class="link" onClick={() => onSpan(log.span)}>
                                 {tree.name[log.span]}
@@ -445,9 +446,11 @@ function Logs({ logs, tree, onSpan }: { logs: Log[]; tree: SpanTree; onSpan?: (s
 
 /** A value of an attribute as text. */
 export function text(value: Value): string {
-    return typeof value === "object" && value !== null
-        ? JSON.stringify(value, null, 1).replace(/\n\s*/g, " ")
-        : String(value);
+    return legible(
+        typeof value === "object" && value !== null
+            ? JSON.stringify(value, null, 1).replace(/\n\s*/g, " ")
+            : String(value),
+    );
 }
 
 export function AttributeList({ attributes }: { attributes: Attributes }) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compile, toggled, valuesOf, withValues } from "../../src/model/query";
+import { compile, strangers, toggled, valuesOf, withValues } from "../../src/model/query";
 import { TestTable } from "../../src/model/tests";
 import { message, tableOf } from "./table";
 
@@ -98,6 +98,18 @@ describe("a query", () => {
         growing.append({ run: "r", from: 1, count: 1, columns: { file: ["a.py"], name: ["b"], outcome: ["late"] } });
         expect([...filter(1, 2)]).toEqual([1]);
     });
+});
+
+test("words that mean nothing are told, not those that are being typed", () => {
+    const told = (query: string, found = true) => strangers(query, table, found);
+    expect(told("is:foo duration:abc -is:old cart is:flaky duration:>1s worker:gw1")).toEqual([
+        "is:foo",
+        "duration:abc",
+        "-is:old",
+    ]);
+    expect(told("is: is:fla duration: duration:> duration:5ms.. duration:5ms..2s outcome:odd")).toEqual([]);
+    expect(told("dur:>1s -dur:>1s a.py::b http://x C:\\x", false)).toEqual(["dur:>1s", "-dur:>1s"]);
+    expect(told("KeyError:x"), "found as text").toEqual([]);
 });
 
 test("values are taken into a query and out of it", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exceptions, role, treeOfTest, visible } from "../../src/model/spans";
+import { exceptions, role, traceOf, treeOfTest, visible } from "../../src/model/spans";
 import type { Details, More } from "../../src/protocol";
 
 const raised: More = {
@@ -18,6 +18,7 @@ const raised: More = {
 const details: Details = {
     run: "r",
     tests: [7, 9],
+    traces: ["aa", "bb"],
     first: [0, 2],
     resources: [{ "service.name": "shop" }, { "service.name": "bank" }],
     spans: {
@@ -53,6 +54,10 @@ describe("a test's spans", () => {
     test("have the exceptions of pytest, not those of the application", () =>
         expect(exceptions(tree)).toEqual([{ span: 4, type: "KeyError", message: "'x'", stacktrace: "E KeyError" }]));
     test("have their own logs only", () => expect(tree.logs.map((log) => log.text)).toEqual(["hi"]));
+    test("know their own trace", () => {
+        expect([7, 9, 8].map((n) => traceOf(details, n))).toEqual(["aa", "bb", ""]);
+        expect(traceOf({ ...details, traces: { same: "cc" } }, 9)).toBe("cc");
+    });
     test("are not there for a test that the details are not about", () =>
         expect(treeOfTest(details, 8, "")).toBeUndefined());
 });
@@ -62,6 +67,7 @@ test("80,000 spans are laid out without recursion", () => {
     const deep: Details = {
         run: "r",
         tests: [0],
+        traces: { same: "aa" },
         first: [0],
         resources: [{}],
         logs: [],

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { changed, fragment, parse, takeToken } from "../../src/model/address";
 import { quoted, rerun } from "../../src/model/command";
 import { ago, change, duration, tick, ticks } from "../../src/model/format";
+import { legible } from "../../src/model/legible";
 import { tokens } from "../../src/model/python";
 import { lines } from "../../src/model/traceback";
 import { tableOf } from "./table";
@@ -25,6 +26,29 @@ describe("the address", () => {
     test("gives the token away only once", () =>
         expect(takeToken("#token=abc&run=r&q=x")).toEqual({ token: "abc", rest: "#run=r&q=x" }));
     test("has no token by itself", () => expect(takeToken("#run=r").token).toBeNull());
+});
+
+describe("what a terminal would colour, or what turns a text round", () => {
+    test.each([
+        ["\x1b[31mred\x1b[0m \x1b[1;38;5;208mx\x1b[m\x1b[2K", "red x"],
+        ["\x1b]0;title\x07a\x1b]8;;http://x\x1b\\b\x1b(B\x1b=c", "abc"],
+        ["\u202egnp.exe \u2066", "\\u202egnp.exe \\u2066"],
+        ["\u05d0\u200f [31m ü", "\u05d0\u200f [31m ü"],
+    ])("%j is shown as %j", (text, shown) => expect(legible(text)).toBe(shown));
+    test("a test is shown so, and run again by what pytest knows", () => {
+        const odd = tableOf([
+            { id: "a\u202e.py::t[\u202ex]", message: "\x1b[31mred", type: "E" },
+            { id: "a\u202e.py::u" },
+        ]);
+        expect([odd.nodeid(0), odd.nodeid(1), odd.message.at(0)]).toEqual([
+            "a\\u202e.py::t[\\u202ex]",
+            "a\\u202e.py::u",
+            "red",
+        ]);
+        expect(odd.toldNodeid(0)).toBe("a\u202e.py::t[\u202ex]");
+        expect(rerun(odd, [0])).toBe("pytest 'a\u202e.py::t[\u202ex]'");
+        expect(rerun(odd, [0, 1])).toBe("pytest 'a\u202e.py'");
+    });
 });
 
 describe("the command that runs tests again", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compare } from "../../src/model/compare";
 import { failureGroups } from "../../src/model/groups";
-import { bars, lanes, rowAt } from "../../src/model/lanes";
+import { across, bars, besides, lanes, rowAt, withUnended } from "../../src/model/lanes";
 import { slowestFiles, slowestFixtures, slowestTests } from "../../src/model/slowest";
 import { tableOf } from "./table";
 
@@ -84,6 +84,32 @@ describe("a timeline", () => {
     test("knows busy time without counting what overlaps twice, and the longest gap", () => {
         expect(lanes(table)[1]).toMatchObject({ busy: 25, from: 0, to: 55, longestGap: 30, longestGapAt: 10 });
     });
+    test("goes on until now where a test has not ended, on a lane of its own where the worker has no other", () => {
+        const unended = [
+            { nodeid: "a.py::5", worker: "gw10", start: 100 },
+            { nodeid: "a.py::6", worker: "gw0", start: 20 },
+        ];
+        expect(withUnended(lanes(table), unended, 200)).toEqual([
+            expect.objectContaining({
+                worker: "gw0",
+                from: 20,
+                to: 200,
+                busy: 180,
+                longestGap: 0,
+                unended: [unended[1]],
+            }),
+            expect.objectContaining({ worker: "gw2", to: 150, unended: [] }),
+            expect.objectContaining({
+                from: 0,
+                to: 200,
+                busy: 125,
+                longestGap: 45,
+                longestGapAt: 55,
+                unended: [unended[0]],
+            }),
+        ]);
+        expect(withUnended([], unended, 0)[1], "the clocks may differ").toMatchObject({ from: 100, to: 100, busy: 0 });
+    });
     test("joins what falls on one pixel, and shows the outcome that weighs most", () => {
         const dense = tableOf(
             Array.from({ length: 1000 }, (_, i) => ({
@@ -97,6 +123,20 @@ describe("a timeline", () => {
         expect(drawn.length).toBeLessThanOrEqual(100);
         expect(drawn.filter(({ row }) => row === 500).length).toBe(1);
         expect(Math.max(...drawn.map(({ x, width }) => x + width))).toBeLessThanOrEqual(101);
+    });
+    test("is gone through by key: along a lane, and from lane to lane", () => {
+        const found = lanes(table);
+        expect([besides(found, -1, 1), besides(found, 0, 1), besides(found, 0, -1), besides(found, 3, -1)]).toEqual([
+            1,
+            2,
+            undefined,
+            2,
+        ]);
+        expect([across(table, found, 1, 1), across(table, found, 1, -1), across(table, found, 0, -1)]).toEqual([
+            3,
+            undefined,
+            1,
+        ]);
     });
     test("finds the test under the pointer, or near it", () => {
         const lane = lanes(table)[1]!;
@@ -122,14 +162,16 @@ test("slowest tests, files and fixtures", () => {
         { file: "b.py", tests: 1, bad: 1, total: 9, longest: 9, longestTest: 1 },
     ]);
     const fixtures = slowestFixtures({
-        count: 2,
+        count: 4,
         columns: {
-            name: ["db", "app"],
+            name: ["db", "app", "n", "tmp_path"],
             scope: { same: "module" },
-            setups: [1, 2],
-            setup: [5, 9],
-            teardown: [10, 1],
-            longestTest: [0, 2],
+            // What pytest makes for a parameter is no fixture of anybody's.
+            place: ["db.py:3", "", "/lib/_pytest/python.py:1230", "/lib/_pytest/tmpdir.py:328"],
+            setups: [1, 2, 1, 1],
+            setup: [5, 9, 90, 1],
+            teardown: [10, 1, 0, 0],
+            longestTest: [0, 2, 0, 0],
         },
     });
     expect(
@@ -137,5 +179,6 @@ test("slowest tests, files and fixtures", () => {
     ).toEqual([
         ["db", "module", 5, 10, 0],
         ["app", "module", 9, 1, 2],
+        ["tmp_path", "module", 1, 0, 0],
     ]);
 });

@@ -34,6 +34,12 @@ describe.skipIf(missing)(`while a run goes on${missing && `: ${missing}`}`, () =
         await page.getByRole("region", { name: "Running now" }).getByText("test_waits").waitFor();
         expect(project.has("go")).toBe(false);
 
+        await page.getByRole("link", { name: "Timeline" }).click();
+        await page.getByRole("cell", { name: "running" }).waitFor();
+        const { width } = (await page.locator("canvas").boundingBox())!;
+        await page.locator("canvas").hover({ position: { x: width - 3, y: 40 } });
+        await page.locator(".tip", { hasText: "test_waits" }).waitFor();
+
         await page.getByRole("link", { name: "Tests" }).click();
         await page.locator(".tests .row").first().waitFor();
         await page.locator("#filter").fill("test_many[7]");

@@ -45,11 +45,18 @@ export class View {
     private process: ChildProcess | undefined;
     private ports = [0, 0, 0];
 
-    constructor(readonly state: string) {}
+    private readonly options: string[];
+
+    constructor(
+        readonly state: string,
+        ...options: string[]
+    ) {
+        this.options = options;
+    }
 
     async start(): Promise<this> {
         const [http, grpc, page] = this.ports;
-        const args = [`--http-port=${http}`, `--grpc-port=${grpc}`, `--page-port=${page}`];
+        const args = [`--http-port=${http}`, `--grpc-port=${grpc}`, `--page-port=${page}`, ...this.options];
         this.process = spawn(python, [...COMMAND, "view", ...args], {
             env: scrubbed({ XDG_STATE_HOME: this.state, LOCALAPPDATA: this.state }),
             stdio: ["ignore", "pipe", "inherit"],
@@ -149,13 +156,13 @@ def test_flaky():
 export class Project {
     readonly path = folder();
 
-    constructor() {
-        writeFileSync(join(this.path, "test_shop.py"), SUITE);
-        writeFileSync(join(this.path, "pytest.ini"), "[pytest]\nmarkers = slow: takes long\n");
+    constructor(files: Record<string, string> = { "test_shop.py": SUITE }) {
+        for (const [name, text] of Object.entries(files)) this.file(name, text);
+        this.file("pytest.ini", "[pytest]\nmarkers = slow: takes long\n");
     }
 
-    file(name: string): void {
-        writeFileSync(join(this.path, name), "");
+    file(name: string, text = ""): void {
+        writeFileSync(join(this.path, name), text);
     }
 
     has(name: string): boolean {
@@ -164,9 +171,17 @@ export class Project {
 
     /** Run pytest on it; what it printed. */
     async run(view: View, ...args: string[]): Promise<string> {
+        const child = this.start(view, ...args);
+        let said = "";
+        for await (const part of child.stdout!) said += part;
+        return said;
+    }
+
+    /** Start pytest on it. */
+    start(view: View, ...args: string[]): ChildProcess {
         const plugins = ["-p", "otlp", "-p", "rerunfailures", "-p", "no:cacheprovider"];
         const own = ["--otel", `--otel-endpoint=${view.endpoint}`, "--otel-logs=on", "--otel-service-name=shop"];
-        const child = spawn(
+        return spawn(
             python,
             ["-m", "pytest", ...plugins, ...own, "--reruns=1", "--only-rerun=the first time", ...args],
             {
@@ -175,9 +190,6 @@ export class Project {
                 stdio: ["ignore", "pipe", "inherit"],
             },
         );
-        let said = "";
-        for await (const part of child.stdout) said += part;
-        return said;
     }
 }
 
@@ -194,6 +206,14 @@ export function counts(said: string): Record<string, number> {
             Number(n),
         ]),
     );
+}
+
+/** The ids of the runs of a service that the receiver has, the newest first. */
+export async function runsOf(page: Page, service: string): Promise<string[]> {
+    const runs = await page.evaluate(
+        async () => ((await (await fetch("/api/runs")).json()) as { runs: { id: string; service: string }[] }).runs,
+    );
+    return runs.filter((run) => run.service === service).map(({ id }) => id);
 }
 
 export interface Watched {

@@ -214,6 +214,67 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
         await page().keyboard.press("Escape");
     });
 
+    test("goes from line to line by key wherever something is listed", async () => {
+        const focused = () => page().evaluate(() => (document.activeElement as HTMLElement).innerText);
+        const walked = async (hash: string, ready: string) => {
+            await page().evaluate((h) => void (location.hash = h), hash);
+            await page().locator(ready).first().waitFor();
+            const seen: string[] = [];
+            for (const key of ["j", "j", "ArrowDown", "k", "ArrowUp"]) {
+                await page().keyboard.press(key);
+                seen.push(await focused());
+            }
+            return seen;
+        };
+        const expected = (lines: string[]) => {
+            let at = 0;
+            return [0, 1, 1, -1, -1].map((by) => lines[(at = Math.min(Math.max(at + by, 0), lines.length - 1))]);
+        };
+        for (const [hash, ready, lines] of [
+            ["view=", ".run-card", ".run-name"],
+            [`run=${run}&view=failures`, ".cause", ".cause > summary, .cause[open] li a"],
+            [`run=${run}&view=slowest`, ".plain", ".plain .main a"],
+            [`run=${run}&view=slowest&by=fixtures`, ".plain", ".plain tbody a"],
+            [`run=${run}&view=flaky`, "section:nth-of-type(2) .plain", ".plain .main a"],
+            [`run=${run}`, ".failure-list", ".failure-list a"],
+        ] as const) {
+            const walk = await walked(hash, ready);
+            expect.soft(walk, hash).toEqual(expected(await page().locator(lines).allInnerTexts()));
+        }
+        await page().keyboard.press("Enter");
+        await page().locator(".detail h2").waitFor();
+    });
+
+    test("has a cursor in a comparison, which leaves only with Enter", async () => {
+        await go("view=compare&kind=still");
+        await page().locator(".pairs .row").first().waitFor();
+        for (const key of ["j", "j", "j"]) await page().keyboard.press(key);
+        await expect.poll(() => page().locator(".pairs").getAttribute("aria-activedescendant")).toBe("pair-1");
+        expect(page().url()).toContain("view=compare");
+        const name = (await page().locator("#pair-1 .mono").innerText()).split("::")[1]!;
+        await page().keyboard.press("Enter");
+        await expect.poll(() => page().locator(".detail h2").innerText()).toContain(name);
+    });
+
+    test("reaches each test of the timeline by key, and shows it where the chart was enlarged elsewhere", async () => {
+        await go("view=timeline&zoom=0~1000");
+        await page().locator(".chart-box").waitFor();
+        const shown = () => page().locator(".detail h2").innerText();
+        await page().keyboard.press("j");
+        await page().keyboard.press("j");
+        await expect.poll(shown).toContain("test_");
+        const first = await shown();
+        await expect.poll(() => page().url()).toMatch(/zoom=[1-9]\d+(~|%7E)\d+/);
+        await page().keyboard.press("j");
+        await expect.poll(shown).not.toBe(first);
+        await page().keyboard.press("k");
+        await expect.poll(shown).toBe(first);
+        const worker = () => page().locator(".detail .facts div", { hasText: "worker" }).innerText();
+        expect(await worker()).toContain("gw0");
+        await page().keyboard.press("ArrowDown");
+        await expect.poll(worker).toContain("gw1");
+    });
+
     test("has a test's failure, output, log, properties, spans and command", async () => {
         await go("view=tests&q=test_breaks");
         await rows().first().click();
@@ -283,7 +344,7 @@ describe.skipIf(missing)(`a run that is over${missing && `: ${missing}`}`, () =>
     test.each([
         ["light", 1400],
         ["dark", 1400],
-        ["light", 390],
+        ["light", 375],
     ] as const)("axe finds nothing in any view: %s, %i px", async (colours, width) => {
         await page().setViewportSize({ width, height: 900 });
         await page().emulateMedia({ colorScheme: colours });
