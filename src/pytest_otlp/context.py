@@ -45,8 +45,12 @@ class CurrentSpan(trace.Span):
         worker: str,
         phases: bool,
         now: Callable[[], int],
+        asked: Callable[[], None],
     ) -> None:
-        """`phases`: whether phases have spans of their own; else the test's span answers."""
+        """`phases`: whether phases have spans of their own; else the test's span answers.
+
+        `asked`: called when somebody is about to know a phase by its id.
+        """
         self._place = place
         self._trace_id = int(trace_id, 16)
         self._run_id = run_id
@@ -54,6 +58,7 @@ class CurrentSpan(trace.Span):
         self._worker = worker
         self._phases = phases
         self._now = now
+        self._asked = asked
         self._attributes: dict[str, Any] = {}
         self._events: list[SpanEventFact] = []
         self._error: str | None = None
@@ -80,6 +85,8 @@ class CurrentSpan(trace.Span):
         if not place.nodeid:
             return ids.span_id(self._run_id, ids.ROOT)
         phase = place.phase if self._phases else ""
+        if phase:
+            self._asked()
         return ids.test_span_id(self._run_id, self._worker, place.nodeid, place.attempt, phase)
 
     def is_recording(self) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_otlp.journal import Journal
+    from pytest_otlp.reports import Facts
 
 DELAY = 0.03
 """s for which a fact may wait for company: the exporter lets spans wait six times as long."""
@@ -173,6 +174,10 @@ class ControllerRecorder(Recorder):
     def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str, nodeid: str) -> None:
         with self._in_order():
             super().pytest_warning_recorded(warning_message, when, nodeid)
+
+    def interrupt(self, nodeid: str, worker: str, when: str, facts: Facts) -> None:
+        with self._in_order():
+            super().interrupt(nodeid, worker, when, facts)
 
     def finish(self, exit_code: int) -> None:
         with self._in_order():

@@ -19,6 +19,10 @@ VERSION = 1
 """Of the journal's format; raised when an old reader would misunderstand a new line."""
 PHASES = ("setup", "call", "teardown")
 """Of a test that runs to its end, in pytest's words."""
+INTERRUPTED = "interrupted"
+"""The outcome of a phase in which the run ended, and of its test."""
+CRASHED = "crashed"
+"""The same where a worker died in it."""
 MOST_WARNINGS = 128
 """Of a test, of a collection, of the run; the others are counted."""
 
@@ -271,6 +275,20 @@ class TestStarted(NamedTuple):
     """As far as it is known then: the phases' word is the last one."""
 
 
+class PhaseStarted(NamedTuple):
+    """A phase that others know by its span's id: it is sent even if the process dies in it.
+
+    Told when somebody asks for the id, and from then on at the start of each phase of the test.
+    """
+
+    key: int
+    attempt: int
+    when: str
+    time: int
+    earlier: tuple[tuple[int, int], ...] = ()
+    """Start and end of the first phases, as far as they passed and are not told otherwise."""
+
+
 class PhasesFinished(NamedTuple):
     """Phases of one attempt, in order; those of a quick test all in one event."""
 
@@ -304,6 +322,8 @@ class TestCrashed(NamedTuple):
     worker: str
     time: int
     message: str
+    forked: bool = False
+    """It was a process of this test's own, which tells of its phases at its end only."""
 
 
 class RunWarned(NamedTuple):
@@ -361,6 +381,7 @@ Event: TypeAlias = (
     | CollectionFinished
     | TracesSplit
     | TestStarted
+    | PhaseStarted
     | PhasesFinished
     | TestPassed
     | TestCrashed
@@ -381,6 +402,7 @@ _TAGS: dict[type[Event], str] = {
     CollectionFinished: "coll",
     TracesSplit: "split",
     TestStarted: "start",
+    PhaseStarted: "phase",
     PhasesFinished: "done",
     TestPassed: "ok",
     TestCrashed: "crash",
@@ -598,6 +620,11 @@ def _test_started(fields: list[Any]) -> TestStarted:
     return TestStarted(key, nodeid, time, case, fields[4] if len(fields) > 4 else "")
 
 
+def _phase_started(fields: list[Any]) -> PhaseStarted:
+    key, attempt, when, time, earlier = fields[:5]
+    return PhaseStarted(key, attempt, when, time, tuple((start, end) for start, end in earlier))
+
+
 def _test_passed(fields: list[Any]) -> TestPassed:
     key, attempt, worker, packed = fields[:4]
     times, durations = _unpack_times(packed)
@@ -638,9 +665,10 @@ _READERS: dict[str, Callable[[list[Any]], Event]] = {
     "coll": _collection_finished,
     "split": lambda fields: TracesSplit._make(fields[:2]),
     "start": _test_started,
+    "phase": _phase_started,
     "done": _phases_finished,
     "ok": _test_passed,
-    "crash": lambda fields: TestCrashed._make(fields[:4]),
+    "crash": lambda fields: TestCrashed(*fields[:5]),
     "app": _app_span,
     "pdb": lambda fields: Debugged._make(fields[:4]),
     "warn": lambda fields: RunWarned(fields[0], fields[1], WarningFact._make(fields[2][:4])),

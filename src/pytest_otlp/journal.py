@@ -143,17 +143,37 @@ def create(name: str, project: Path, cache: Path | None) -> Journal:
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     if hasattr(os, "getuid") and folder.parent.lstat().st_uid != os.getuid():
         raise PermissionError(f"{folder.parent} belongs to somebody else")
+    # The last journal of another run may take the folder with it at this moment.
+    with suppress(FileNotFoundError):
+        return _created(folder, name)
+    return _created(folder, name)
+
+
+def _created(folder: Path, name: str) -> Journal:
     folder.mkdir(mode=0o700, exist_ok=True)
     return Journal(folder / (name + SUFFIX))
+
+
+def discard(path: Path) -> None:
+    """Removes a journal of which nothing is left to send, and with the last one the project's temporary folder."""
+    path.unlink(missing_ok=True)
+    if path.parent.parent.name == _of_this_user():
+        with suppress(OSError):  # there are others in it
+            path.parent.rmdir()
 
 
 def _temporary_folder(project: Path) -> Path:
     """Of a project whose own folder cannot be written."""
     import tempfile  # noqa: PLC0415  a tenth of all that the exporter would have to import
 
-    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
     name = f"{project.name}-{crc32(os.fsencode(project.resolve())):08x}"
-    return Path(tempfile.gettempdir(), f"pytest-otlp-{user}", name)
+    return Path(tempfile.gettempdir(), _of_this_user(), name)
+
+
+def _of_this_user() -> str:
+    """The name of the folder of all projects."""
+    user = str(os.getuid()) if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return f"pytest-otlp-{user}"
 
 
 def kept(project: Path) -> list[Path]:

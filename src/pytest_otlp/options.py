@@ -151,7 +151,7 @@ def find(option: Option, config: pytest.Config, env: Mapping[str, str]) -> Sourc
     if ini:
         return Source(ini, f"ini option {option.name}", fatal=True)
     for name in option.env:
-        if env.get(name):
+        if env.get(name, "").strip():
             return Source(env[name], name, fatal=not name.startswith("OTEL_"))
     return None
 
@@ -191,9 +191,10 @@ def requested(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
     Raises:
         pytest.UsageError: the switch has a bad value.
     """
+    sends = asked_to_send(config, env)
     if config.getoption(HTML.name, default=None) is not None:
         return Source("on", HTML.flag, fatal=True)
-    return asked_to_send(config, env)
+    return sends
 
 
 def asked_to_send(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
@@ -205,9 +206,14 @@ def asked_to_send(config: pytest.Config, env: Mapping[str, str]) -> Source | Non
     Raises:
         pytest.UsageError: the switch has a bad value.
     """
+    switched = _switched_on(config, env)
     for option in (ENDPOINT, VIEW):
         if config.getoption(option.name, default=None) is not None:
             return Source("on", option.flag, fatal=True)
+    return switched
+
+
+def _switched_on(config: pytest.Config, env: Mapping[str, str]) -> Source | None:
     source = find(OTEL, config, env)
     if source is None or (source.place in OTEL.env and "PYTEST_CURRENT_TEST" in env):
         return None

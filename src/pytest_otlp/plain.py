@@ -62,6 +62,12 @@ class PlainPhases:
         self._awaited = watch.following
         return watch
 
+    @property
+    def taken(self) -> Sequence[PhaseWatch]:
+        """Of the test that runs, and as long as there is nothing else to tell of it."""
+        awaited = self._awaited
+        return tuple(takewhile(lambda watch: watch is not awaited, self._watches)) if awaited is not None else ()
+
     def packed(self) -> str:
         """The times of all three."""
         setup, call, teardown = self._watches
@@ -80,7 +86,7 @@ class PlainPhases:
 
     def give_up(self) -> Sequence[PhaseWatch] | None:
         """Takes no more of this test; what was taken of it and not told. None where none was gathered."""
-        awaited, self._awaited = self._awaited, None
-        if awaited is None:
+        if self._awaited is None:
             return None
-        return tuple(takewhile(lambda watch: watch is not awaited, self._watches))
+        taken, self._awaited = self.taken, None
+        return taken

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,13 @@ from pytest_otlp import options
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
+_BEGAN = time.time_ns(), time.perf_counter_ns(), time.perf_counter_ns
+"""The clocks, and what reads the second, before a conftest file can stop or replace them. freezegun replaces functions
+of `time` wherever a module has a name for them; in a tuple it does not look."""
 _OFF = pytest.StashKey[str]()
 """Why nothing is recorded although it was asked for."""
+_OTHER_OWNER = ("otel", "pytest_otel")
+"""Names of pytest-otel: of its entry point, and of its module."""
 _NO_RUN = ("cacheshow", "help", "looponfail", "markers", "version")
 """Options with which pytest has no session of its own; of `looponfail` each round is one, in another process."""
 _TESTS_NOTHING = ("collectonly", "setuponly", "setupplan", "show_fixtures_per_test", "showfixtures")
@@ -47,10 +53,12 @@ def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
     """pytest-otel has an option of the same name; pytest would die of that with a traceback.
 
     Raises:
-        pytest.UsageError: both are installed and neither is switched off.
+        pytest.UsageError: both are loaded, or will be.
     """
-    blocked = any(pluginmanager.is_blocked(name) for name in ("otel", "pytest_otel"))
-    if not blocked and _loads_what_is_installed(pluginmanager) and importlib.util.find_spec("pytest_otel"):
+    if any(pluginmanager.is_blocked(name) for name in _OTHER_OWNER):
+        return
+    found = _loads_what_is_installed(pluginmanager) and importlib.util.find_spec("pytest_otel")
+    if found or any(pluginmanager.hasplugin(name) or name in _named(pluginmanager) for name in _OTHER_OWNER):
         raise pytest.UsageError(
             "pytest-otlp and pytest-otel both own the option --otel-endpoint: "
             "uninstall one of them, or switch one off with -p no:otlp or -p no:otel"
@@ -62,6 +70,12 @@ def _loads_what_is_installed(pluginmanager: pytest.PytestPluginManager) -> bool:
     given = getattr(pluginmanager.getplugin("pytestconfig"), "known_args_namespace", None)
     by_variable = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     return not (by_variable or getattr(given, "disable_plugin_autoload", False))
+
+
+def _named(pluginmanager: pytest.PytestPluginManager) -> list[str]:
+    """Plugins that somebody named. What is named on the command line is known from pytest 8.4 on."""
+    given = getattr(pluginmanager.getplugin("pytestconfig"), "known_args_namespace", None)
+    return [*getattr(given, "plugins", ()), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -101,7 +115,7 @@ def _observe_for_controller(config: pytest.Config, given: object, worker: str) -
     with unrewritten():
         from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
 
-        observe_for_controller(config, given, worker)
+        observe_for_controller(config, given, worker, _BEGAN)
 
 
 def _record(config: pytest.Config) -> None:
@@ -118,7 +132,7 @@ def _record(config: pytest.Config) -> None:
         from pytest_otlp import session  # noqa: PLC0415
 
         try:
-            session.start(config, wanted, exporter)
+            session.start(config, wanted, exporter, _BEGAN)
         except BaseException as error:
             if exporter is not None:
                 exporter.abandon()

@@ -12,6 +12,7 @@ from pytest import TestReport
 
 from pytest_otlp import events
 from pytest_otlp.events import (
+    INTERRUPTED,
     MOST_WARNINGS,
     PASSED,
     PHASES,
@@ -19,6 +20,7 @@ from pytest_otlp.events import (
     CollectFailed,
     CollectSkipped,
     Failure,
+    PhaseStarted,
     RunWarned,
     SessionFinished,
     Subtest,
@@ -93,6 +95,8 @@ class _Attempt:
     """Its worker says no more of a plain phase than that it was one, until the last."""
     subtests: Sequence[Subtest] = ()
     """Of the phase that runs."""
+    latest = ""
+    """The phase of which was told last."""
 
     def __init__(self, key: int, nodeid: str) -> None:
         self.key = key
@@ -152,6 +156,7 @@ class Recorder:
         self._phases = PlainPhases(observer)
         observer.on_start = self.start
         observer.on_again = self.start_again
+        observer.on_phase = self.start_phase
 
     def start(self, test: Described, time: int) -> None:
         """A test of this process is about to run."""
@@ -173,6 +178,21 @@ class Recorder:
                 self._end(attempt, "")
             self._append(events.encode_started(attempt.key, attempt.nodeid, time))
 
+    def start_phase(self, when: str, number: int, time: int, begins: bool) -> None:
+        """A phase of a test of this process that is known by its id; in its own thread if it `begins` now."""
+        key, nodeid = self._current
+        if not key:
+            return
+        attempt = self._attempts.get(("", nodeid))
+        if attempt is not None and attempt.rows and begins:
+            self._write(attempt, "", last=False)
+        if attempt is not None:
+            earlier = [(start + attempt.offset, end + attempt.offset) for start, end, _ in attempt.plain]
+        else:
+            phases = self._phases
+            earlier = [(w.start + phases.offset, w.end + phases.offset) for w in phases.taken] if phases else []
+        self._append(events.encode(PhaseStarted(key, number, when, time, tuple(earlier))))
+
     def _keep_current(self) -> None:
         """What was gathered of the test of this process goes on as an `_Attempt`: it is no plain pass after all."""
         phases = self._phases
@@ -183,6 +203,7 @@ class Recorder:
         attempt.number = phases.attempt
         attempt.offset = phases.offset
         attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
+        attempt.latest = taken[-1].when if taken else ""
 
     def start_elsewhere(self, nodeid: str, worker: str, time: int) -> None:
         """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
@@ -393,6 +414,7 @@ class Recorder:
         for line in extra.process:
             self._append(line)
         attempt.told = True
+        attempt.latest = report.when
         attempt.passed = attempt.passed and category in _PASSED
         self.defect = self.defect or extra.defect
         if extra.warnings:
@@ -442,6 +464,7 @@ class Recorder:
             attempt.number += 1
             attempt.passed = True
             attempt.rerun = attempt.told = False
+            attempt.latest = ""
         else:
             self._forget(attempt, worker)
 
@@ -479,8 +502,10 @@ class Recorder:
         attempt = self._attempts.get((worker, report.nodeid)) or self._claim(worker, report.nodeid)
         if attempt.rows or attempt.plain:
             self._write(attempt, worker, last=False)
-        message = str(report.longrepr)
-        self._append(events.encode(TestCrashed(attempt.key, worker, self._now(), message)))
+        # A child of pytest-forked has no report of its phases either; that of one in a worker names the worker.
+        forked = node is None or bool(getattr(report, "worker_id", ""))
+        crashed = TestCrashed(attempt.key, worker, self._now(), str(report.longrepr), forked)
+        self._append(events.encode(crashed))
         del self._attempts[worker, report.nodeid]
 
     @pytest.hookimpl(tryfirst=True)
@@ -520,11 +545,34 @@ class Recorder:
         if self.exit_code is None:
             self.exit_code = exit_code
             self._keep_current()
+            self._interrupt_current()
             for (worker, _), attempt in self._attempts.items():
                 if attempt.rows or attempt.plain:
                     self._write(attempt, worker, last=attempt.rerun)
             end = SessionFinished(self._now(), exit_code, self._warnings, self._failure, self._journal.dropped)
             self._append(events.encode(end))
+
+    def _interrupt_current(self) -> None:
+        """The run ends in a test of this process."""
+        key, nodeid = self._current
+        attempt = self._attempts.get(("", nodeid))
+        if not key or attempt is None or attempt.rerun or self._observer is None:
+            return
+        if attempt.latest != self._observer.place.phase:
+            self.interrupt(nodeid, "", self._observer.place.phase, self._observer.under_way())
+
+    def interrupt(self, nodeid: str, worker: str, when: str, facts: Facts) -> None:
+        """The run ends, or its worker, in a phase of this test, of which no report will come."""
+        try:
+            attempt = self._attempts.get((worker, nodeid)) or self._claim(worker, nodeid)
+            self._learn(attempt, facts)
+            duration = (facts.end - facts.start) / 1e9
+            report = TestReport(nodeid, (nodeid, None, ""), {}, "passed", None, "call", (), duration)
+            report.when = when  # type: ignore[assignment]
+            report.outcome = INTERRUPTED  # type: ignore[assignment]
+            self._add_row(attempt, report, "", facts, last=False)
+        except Exception as error:  # noqa: BLE001  what a test said to its span must not keep the run from its end
+            self._note_defect(nodeid, error)
 
 
 def _category_without_terminal(report: pytest.TestReport) -> str:

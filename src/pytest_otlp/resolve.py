@@ -114,6 +114,7 @@ def resolve(config: pytest.Config, env: Mapping[str, str]) -> Options:
         pytest.UsageError: a value of the command line, the ini file or a `PYTEST_OTEL*` variable is bad.
     """
     reader = Reader(config, env)
+    _check_protocol(reader)
     view = reader.find(options.VIEW) is not None
     html = reader.get(options.HTML, values.parse_file, "")
     sends = not html or options.asked_to_send(config, env) is not None
@@ -231,6 +232,13 @@ def _of_the_page(reader: Reader) -> Endpoint:
     return endpoints.from_base(endpoints.DEFAULT_ENDPOINT, "http/protobuf")
 
 
+def _check_protocol(reader: Reader) -> None:
+    """Also where it is of no use: of a file, of the terminal, of a page."""
+    source = reader.find(options.PROTOCOL)
+    if source is not None and source.fatal:
+        reader.read(source, values.parse_protocol, "")
+
+
 def _check_compression(reader: Reader) -> None:
     """The exporter takes what it does not know for the default; people look here."""
     for signal in ("", *(f"{signal.upper()}_" for signal in endpoints.SIGNALS)):
@@ -240,7 +248,7 @@ def _check_compression(reader: Reader) -> None:
 
 
 def _url_from(reader: Reader, name: str) -> str:
-    text = reader.env.get(name)
+    text = reader.env.get(name, "").strip()
     return reader.read(Source(text, name, fatal=False), values.parse_url, "") if text else ""
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from pytest_otlp import CurrentRun, _entered, clock, events, journal, startup, terminal
+from pytest_otlp import CurrentRun, _entered, events, journal, startup, terminal
+from pytest_otlp.clock import Anchor, Began, Clock
 from pytest_otlp.debugger import DebuggerObserver
 from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess, UnheardError, exporter_for
@@ -37,7 +38,7 @@ _REPORT = 120.0
 class Session:
     """The run of the process that owns it, and the two lines in the terminal."""
 
-    def __init__(self, config: pytest.Config, options: Options, exporter: ExporterProcess | None) -> None:
+    def __init__(self, config: pytest.Config, options: Options, exporter: ExporterProcess | None, began: Began) -> None:
         """Writes the first line of the journal, and has the exporter follow it.
 
         `exporter`: None where the run is to test nothing. Then one is started only if it fails.
@@ -48,8 +49,9 @@ class Session:
         self._config = config
         self._options = options
         self._pid = os.getpid()
-        self.anchor = clock.anchor_now()
-        self.now = clock.Clock(self.anchor)
+        wall, monotonic, read_monotonic = began
+        self.anchor = Anchor(wall, monotonic)
+        self.now = Clock(self.anchor, read_monotonic)
         self._run_id = str(uuid.UUID(bytes=os.urandom(16), version=4))
         self._trace_id = options.parent.trace_id if options.parent else os.urandom(16).hex()
         resource, problems = _resource(config, options, self._run_id)
@@ -150,8 +152,10 @@ class Session:
         try:
             result = yield
         except BaseException as error:
-            self.recorder.note_failure(pytest.ExceptionInfo.from_current())
-            self._close(_exit_code_of(error, session))
+            exit_code = _exit_code_of(error, session)
+            if exit_code or not isinstance(error, SystemExit):
+                self.recorder.note_failure(pytest.ExceptionInfo.from_current())
+            self._close(exit_code)
             raise
         self._close(int(session.exitstatus))
         return result
@@ -258,6 +262,8 @@ def _exit_code_before_start() -> pytest.ExitCode:
 
 def _exit_code_of(error: BaseException, session: pytest.Session) -> int:
     """What an exception at the session's end leads to: Python's exit code, for pytest catches only `pytest.exit`."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
     if not isinstance(error, pytest.exit.Exception):
         return 1
     return int(session.exitstatus if error.returncode is None else error.returncode)
@@ -306,13 +312,13 @@ def _multiplier(spec: str) -> int:
     return int(count) if star and count.isdigit() else 1
 
 
-def start(config: pytest.Config, options: Options, exporter: ExporterProcess | None) -> None:
+def start(config: pytest.Config, options: Options, exporter: ExporterProcess | None, began: Began) -> None:
     """Begins to record this run. `exporter`: None where it tests nothing (`--collect-only` and the like).
 
     Raises:
         OSError: no journal can be created anywhere.
     """
-    session = Session(config, options, exporter)
+    session = Session(config, options, exporter, began)
     config.add_cleanup(_entered(CurrentRun(session.settings.trace_id, session.settings.run_id, session.settings.link)))
     register = config.pluginmanager.register
     register(session.recorder, "otlp-recorder")
@@ -320,7 +326,7 @@ def start(config: pytest.Config, options: Options, exporter: ExporterProcess | N
     if distributed_to(config):
         from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
 
-        register(ControllerHooks(session.recorder, session.settings, session.anchor), "otlp-xdist")
+        register(ControllerHooks(session.recorder, session.settings, session.anchor, session.now), "otlp-xdist")
     else:
         observer = observe(
             config,

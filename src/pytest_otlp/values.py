@@ -12,6 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 _LONGEST_WAIT = 3600
 _WEB = ("http://", "https://")
+_NOT_IN_URL = re.compile(r"[\s\x00-\x20\x7f]")
+_HOST = re.compile(r"[\w.~%!$&'()*+,;=:-]+")
+"""RFC 3986, section 3.2.2; letters of other scripts too, as `\\w` has them."""
 _PORT_REMEDY = "port out of range; use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC)"
 
 
@@ -57,14 +60,24 @@ def parse_name(text: str) -> str:
 
 
 def parse_file(text: str) -> str:
-    """The absolute path of a file to write.
+    """The absolute path of a file to write; its folder may be missing, and is made then.
 
     Raises:
-        ValueError: it is blank, or a folder.
+        ValueError: it is blank, no file (a folder, a device), or cannot be written.
     """
-    if not text.strip() or Path(text).is_dir():
-        raise ValueError("name a file, as report.html")
-    return os.path.abspath(text)
+    path = Path(os.path.abspath(text))
+    try:
+        if not text.strip() or (path.exists() and not path.is_file()):
+            raise ValueError("name a file, as report.html")
+        # It is written beside and put into its place, so that its folder matters.
+        folder = next(folder for folder in path.parents if folder.exists())
+        writable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ValueError(f"cannot be written ({error.strerror or error}); name another file") from None
+    if not writable:
+        reason = "cannot be written to" if folder.is_dir() else "is no folder"
+        raise ValueError(f"cannot be written ({folder} {reason}); name a file in another folder")
+    return str(path)
 
 
 def parse_seconds(text: str) -> float:
@@ -137,6 +150,8 @@ def _checked_url(text: str, forms: str) -> str:
         raise ValueError(f"unknown scheme; use {forms}")
     if not url.hostname:
         raise ValueError("no host; use http://HOST:PORT")
+    if _NOT_IN_URL.search(text) or not _HOST.fullmatch(url.hostname):
+        raise ValueError("blanks and quotes cannot be in a URL; use http://HOST:PORT")
     if url.query or url.fragment:
         raise ValueError("a query or fragment is not sent; put credentials into OTEL_EXPORTER_OTLP_HEADERS")
     return text

@@ -133,6 +133,12 @@ class TestObserver:
         """Told of each test before its setup, and of the time. Else its case is on its first report."""
         self.on_again: Callable[[Described, int], None] | None = None
         """The same of each further attempt."""
+        self.on_phase: Callable[[str, int, int, bool], None] | None = None
+        """Told of a phase that others know by its id, the attempt, its start, and whether it begins only now."""
+        self._known: pytest.Item | None = None
+        """The test of which it was told last."""
+        self._told_phase = 0, ""
+        """Attempt and phase of that."""
         self.span: CurrentSpan | None = None
         self.logs: TestLogs | None = None
         self.attachment: Attachment | None = None
@@ -194,11 +200,25 @@ class TestObserver:
     def pytest_runtest_call(self) -> None:
         self.place.phase = "call"
         self._call.start = self._monotonic()
+        if self._known is self._item:
+            self.tell_phase(begins=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         self.place.phase = "teardown"
         self._teardown.start = self._monotonic()
+        if self._known is self._item:
+            self.tell_phase(begins=True)
+
+    def tell_phase(self, *, begins: bool = False) -> None:
+        """Others know the phase that runs by its id, or know one before it. Any thread may ask."""
+        if self.on_phase is None:
+            return
+        place = self.place
+        told = place.attempt, place.phase
+        if told != self._told_phase or self._known is not self._item:
+            self._known, self._told_phase = self._item, told
+            self.on_phase(place.phase, place.attempt, self.watches[place.phase].start + self.offset, begins)
 
     def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
         """No wrapper around the report's making: that alone would cost as much as everything else in here.
@@ -231,25 +251,39 @@ class TestObserver:
         end = watch.end or watch.start + int(report.duration * 1e9)
         return Facts(watch.start + offset, end + offset, place.attempt, case, watch.extra)
 
-    def _safe_extra(self, call: pytest.CallInfo[None]) -> PhaseExtra | None:
+    @property
+    def reported(self) -> bool:
+        """Whether the report of the phase that began last was made."""
+        watch = self.watches[self.place.phase]
+        return watch.end >= watch.start
+
+    def under_way(self) -> Facts:
+        """What is known of the phase that began last, of which no report will come."""
+        watch = self.watches[self.place.phase]
+        extra = watch.extra if self.reported else self._safe_extra(None)
+        case, self._setup.case = self._setup.case, ""
+        return Facts(watch.start + self.offset, self._monotonic() + self.offset, self.place.attempt, case, extra)
+
+    def _safe_extra(self, call: pytest.CallInfo[None] | None) -> PhaseExtra | None:
         """Exceptions may raise anything when they are asked; the test must not notice."""
         try:
             return self._extra(call)
         except Exception:  # noqa: BLE001  see above
             return None
 
-    def _extra(self, call: pytest.CallInfo[None]) -> PhaseExtra:
-        if call.excinfo is not None and self.fixture_observer is not None:
+    def _extra(self, call: pytest.CallInfo[None] | None) -> PhaseExtra:
+        """`call`: None where the phase does not end by itself."""
+        if call is not None and call.excinfo is not None and self.fixture_observer is not None:
             self.fixture_observer.teardown_failed(call.excinfo.value)
         fixtures, self.fixtures[:] = tuple(self.fixtures), ()
         process, self.process[:] = tuple(self.process), ()
         logs, dropped = self.logs.take() if self.logs is not None else ((), 0)
         return PhaseExtra(
-            exception=exception_of(call),
+            exception=exception_of(call) if call is not None else None,
             fixtures=fixtures,
             span=self.span.take() if self.span is not None and self.span.said else None,
             process=process,
-            warnings=self._warnings.take() if call.when == "teardown" else (),
+            warnings=self._warnings.take() if call is not None and call.when == "teardown" else (),
             logs=logs,
             logs_dropped=dropped,
         )
@@ -420,5 +454,6 @@ def _make_current(observer: TestObserver, settings: Settings, now: Clock, worker
             worker=worker,
             phases=settings.detail != "tests",
             now=now,
+            asked=observer.tell_phase,
         )
         observer.attachment = Attachment(observer.span, observer.place, settings.baggage)

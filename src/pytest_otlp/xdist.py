@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otlp import CurrentRun, _entered, clock, events, traces
-from pytest_otlp.clock import Anchor
+from pytest_otlp import CurrentRun, _entered, events, traces
+from pytest_otlp.clock import Anchor, Began, Clock, shared_anchor
 from pytest_otlp.events import Failure, TracesSplit, WorkerFinished, WorkerStarted
 from pytest_otlp.plain import PlainPhases
-from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT
+from pytest_otlp.reports import FACTS, STACKTRACE_LIMIT, pack, unpack
 from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, text_of
 from pytest_otlp.worker import Settings, TestObserver, attach, observe
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from pytest_otlp.recorder import Recorder
 
 INPUT = "otlp"
-"""The key of `workerinput` under which the controller tells its workers what to do."""
+"""The key of `workerinput` under which the controller tells its workers what to do; of `workeroutput` for lines."""
+UNDER_WAY = "otlp-under-way"
+"""The key of `workeroutput` for the phase in which the worker's run ended."""
 
 
 class ControllerHooks:
     """Tells each worker of the run, and the recorder of what only the controller's hooks say."""
 
-    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor) -> None:
+    def __init__(self, recorder: Recorder, settings: Settings, anchor: Anchor, now: Clock) -> None:
         self._recorder = recorder
-        self._now = clock.Clock(anchor)
+        self._now = now
         self._anchor = anchor
         self._settings = settings
         self._tests: dict[str, int] = {}
@@ -58,8 +60,13 @@ class ControllerHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """A worker that ran no test had no report for the facts about itself. `error`: None where all went well."""
-        for line in getattr(node, "workeroutput", {}).get(INPUT, ()):
+        # xdist (3.6 to 3.8) tells twice of a worker that was interrupted.
+        output = getattr(node, "workeroutput", {})
+        for line in output.pop(INPUT, ()):
             self._recorder.tell(line)
+        if (under_way := output.pop(UNDER_WAY, None)) is not None:
+            nodeid, when, facts = under_way
+            self._recorder.interrupt(nodeid, node.gateway.id, when, unpack(tuple(facts)))
         failure = None if error is None else _crash(node.gateway.id, text_of(error).strip())
         self._recorder.tell(events.encode(WorkerFinished(node.gateway.id, self._now(), failure)))
 
@@ -108,15 +115,24 @@ class WorkerHooks:
             # That of a plain call has nothing: each entry is a cost to both processes.
             report.__dict__[FACTS], watch.case = watch.case, ""
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        session.config.workeroutput[INPUT] = list(self._observer.process)  # type: ignore[attr-defined]
+        """After the fixtures, which end in there where the run did in a test."""
+        observer = self._observer
+        output: dict[str, object] = session.config.workeroutput  # type: ignore[attr-defined]
+        output[INPUT], observer.process[:] = list(observer.process), ()
+        if observer.place.nodeid and not observer.reported:
+            offset = self._phases.offset
+            untold = tuple((watch.start + offset, watch.end + offset) for watch in self._phases.taken)
+            facts = observer.under_way()._replace(earlier=untold)
+            output[UNDER_WAY] = [observer.place.nodeid, observer.place.phase, list(pack(facts))]
 
 
-def observe_for_controller(config: pytest.Config, given: Any, worker_id: str) -> None:
+def observe_for_controller(config: pytest.Config, given: Any, worker_id: str, began: Began) -> None:
     """In a worker: observe the tests as the controller's `ControllerHooks` asked."""
     settings, anchor = Settings(*given[0]), Anchor(*given[1])
     config.add_cleanup(_entered(CurrentRun(settings.trace_id, settings.run_id, settings.link)))
-    now = clock.Clock(clock.shared_anchor(anchor))
+    wall, monotonic, read_monotonic = began
+    now = Clock(shared_anchor(anchor, Anchor(wall, monotonic)), read_monotonic)
     observer = observe(config, settings._replace(redact=tuple(settings.redact)), now, worker=worker_id)
     config.pluginmanager.register(WorkerHooks(observer, brief=settings.brief), "otlp-worker")

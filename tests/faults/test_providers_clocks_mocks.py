@@ -140,6 +140,32 @@ def test_27_stopped_clocks(scene: Scene, freezer: str) -> None:
     assert_real_times(run)
 
 
+IN_CONFTEST = {
+    "freezegun": "import freezegun\nfreezegun.freeze_time('1990-01-01').start()\n",
+    "freezegun, everything": (
+        "import freezegun\nfreezegun.configure(default_ignore_list=['threading'])\n"
+        "freezegun.freeze_time('1990-01-01').start()\n"
+    ),
+    "time_machine": "import time_machine\ntime_machine.travel('1990-01-01', tick=False).start()\n",
+}
+
+
+@pytest.mark.parametrize("freezer", IN_CONFTEST)
+def test_27_a_clock_that_is_stopped_before_the_run(scene: Scene, freezer: str, workers: tuple[str, ...]) -> None:
+    pytest.importorskip(freezer.partition(",")[0])
+    suite = {
+        "conftest.py": IN_CONFTEST[freezer],
+        "test_it.py": "import time\ndef test_a(): assert time.gmtime().tm_year == 1990\ndef test_b(): assert 0\n",
+    }
+    before = time.time_ns()
+    with OtlpServer() as server:
+        run = check_delivered(scene.run(suite, server, *workers))
+    after = time.time_ns()
+    assert all(before - NEAR <= span.start < span.end <= after + NEAR for span in run.spans)
+    assert not [span.name for span in run.spans if traces.is_running_marker(span)]
+    assert len(run.tests) == 2
+
+
 def assert_real_times(run: Run) -> None:
     """Each call lies between what its test saw and what the tests around it saw."""
     seen: list[tuple[int, int]] = json.loads((run.folder / "seen.json").read_text())

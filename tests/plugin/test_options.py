@@ -24,6 +24,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
         ("--otel-endpoint", "http://host/?key=1", "put credentials into OTEL_EXPORTER_OTLP_HEADERS"),
         ("--otel-endpoint", "file:", "no path; use file:PATH"),
         ("--otel-endpoint", "file:nowhere/run.jsonl", "name a file in a folder that exists"),
+        ("--otel-endpoint", "http://a b:1", "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
         ("--otel-protocol", "tcp", "use one of grpc, http/protobuf"),
         ("--otel-service-name", " ", "give a name"),
         ("--otel-run-name", "", "give a name"),
@@ -41,6 +42,31 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 def test_a_bad_value_on_the_command_line(run_pytest: Runner, option: str, value: str, remedy: str) -> None:
     run = run_pytest(SUITE, f"{option}={value}")
     assert_usage_error(run_pytest.folder, run.exit_code, run.stderr, f"{option}={value!r}: ", remedy)
+
+
+@pytest.mark.parametrize("where", ["--otel-endpoint=file:o.jsonl", "--otel-endpoint=console:", "--otel-html=r.html"])
+@pytest.mark.parametrize("place", ["--otel-protocol", "ini option otel_protocol"])
+def test_a_bad_protocol_that_nothing_needs(run_pytest: Runner, where: str, place: str) -> None:
+    given = ["--otel-protocol=GRPC"] if place.startswith("-") else ["-o", "otel_protocol=GRPC"]
+    run = run_pytest(SUITE, where, *given, option=False)
+    assert_usage_error(run_pytest.folder, run.exit_code, run.stderr, f"{place}='GRPC': ", "use one of grpc")
+    assert not (run_pytest.folder / "o.jsonl").exists()
+
+
+def test_a_report_that_could_not_be_written(run_pytest: Runner) -> None:
+    run_pytest.folder.mkdir()
+    (run_pytest.folder / "taken").touch()
+    run = run_pytest(SUITE, "--otel-html=taken/new/r.html", option=False)
+    where = f"({run_pytest.folder / 'taken'} is no folder); name a file in another folder"
+    assert_usage_error(run_pytest.folder, run.exit_code, run.stderr, "--otel-html='taken/new/r.html': ", where)
+
+
+@pytest.mark.parametrize(
+    ("args", "named"), [(["-o", "otel=x"], "ini option otel='x'"), ([], "PYTEST_OTEL='x'")], ids=["ini", "variable"]
+)
+def test_a_bad_switch_beside_one_on_the_command_line(run_pytest: Runner, args: list[str], named: str) -> None:
+    run = run_pytest(SUITE, *args, env={**NOT_INNER, "PYTEST_OTEL": None if args else "x"})
+    assert_usage_error(run_pytest.folder, run.exit_code, run.stderr, f"{named}: ", "use on or off")
 
 
 @pytest.mark.parametrize(
@@ -239,6 +265,29 @@ def test_the_other_owner_of_the_option(run_pytest: Runner, tmp_path: Path, args:
     assert "-p no:otlp" in run.stderr
     assert "Traceback" not in run.stderr + run.stdout
     assert not (run_pytest.folder / "collected").exists()
+
+
+IN_PREPARATION = pytest.mark.skipif(pytest.version_tuple < (8, 4), reason="before, nobody knows who is named next")
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        ("-p pytest_otel -p pytest_otlp.plugin", ""),
+        pytest.param("-p pytest_otlp.plugin -p pytest_otel", "", marks=IN_PREPARATION),
+        ("-p otlp", "pytest_otel"),
+        ("", "pytest_otel,pytest_otlp.plugin"),
+    ],
+)
+def test_the_other_owner_is_named(run_pytest: Runner, tmp_path: Path, args: str, named: str) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "pytest_otel.py").write_text("def pytest_addoption(parser): parser.addoption('--otel-endpoint')")
+    env = {"PYTHONPATH": python_path(other), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": named}
+    run = run_pytest(SUITE, *args.split(), option=False, env=env)
+    assert run.exit_code != 0
+    assert "pytest-otlp and pytest-otel" in run.stderr
+    assert "Traceback" not in run.stderr + run.stdout
 
 
 @pytest.mark.parametrize(("arg", "spans"), [("-p no:otel", True), ("-p no:otlp", False)])

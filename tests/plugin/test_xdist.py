@@ -260,7 +260,7 @@ def test_a_worker_crashes(run_pytest: Runner, args: list[str], last: str) -> Non
         tests[1] + tests[2]
         == f"""\
   test_it.py::test_a passed (setup, call, teardown)
-  test_it.py::test_b crashed !{message} *worker_crashed (setup){last}"""
+  test_it.py::test_b crashed !{message} *worker_crashed (setup, call crashed !){last}"""
     )
     assert run.test("test_b").attributes["test.case.result.status"] == "error"
     assert run.test("test_b").attributes["code.function.name"] == "test_it.test_b"
@@ -362,7 +362,7 @@ def test_ctrl_c(run_pytest: Runner) -> None:
 pytest aborted ! *KeyboardInterrupt
   collection
   test_it.py::test_a passed (setup, call, teardown)
-  test_it.py::test_b interrupted !interrupted (setup)
+  test_it.py::test_b interrupted !interrupted (setup, call interrupted !)
 """
     )
 

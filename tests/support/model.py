@@ -24,6 +24,7 @@ from pytest_otlp.events import (
     LogFact,
     Phase,
     PhasesFinished,
+    PhaseStarted,
     RunWarned,
     SessionFinished,
     SessionStarted,
@@ -139,7 +140,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         TestPassed, *[numbers] * 2, texts, st.tuples(*[times] * 6), st.tuples(*[durations_us] * 3), st.none() | cases
     ),
-    st.builds(TestCrashed, numbers, texts, times, texts),
+    st.builds(PhaseStarted, numbers, numbers, texts, times, tuples_of(st.tuples(times, times))),
+    st.builds(TestCrashed, numbers, texts, times, texts, st.booleans()),
     st.builds(RunWarned, times, texts, warnings),
     app_spans,
     st.builds(SessionFinished, times, numbers, numbers, st.none() | failures, numbers),
@@ -234,8 +236,14 @@ def _test(draw: st.DrawFn, clock: _Clock, key: int, worker: str) -> Iterator[Eve
     reruns = draw(st.sampled_from([0, 0, 1, 2]))
     for attempt in range(1, reruns + 1):
         yield from _attempt(draw, clock, key, attempt, worker, case, ("", "rerun"))
-    last = draw(st.sampled_from(["over", "over", "crashed", "open", "silent"]))
+    last = draw(st.sampled_from(["over", "over", "crashed", "open", "silent", "known"]))
     if last == "silent":
+        return
+    if last == "known":
+        when = draw(st.sampled_from(["setup", "call", "teardown"]))
+        earlier = {"setup": 0, "call": draw(st.sampled_from([0, 1])), "teardown": draw(st.sampled_from([0, 2]))}[when]
+        pairs = tuple((clock.later(), clock.later()) for _ in range(earlier))
+        yield PhaseStarted(key, reruns + 1, when, clock.later(), pairs)
         return
     categories = ("", draw(st.sampled_from(["passed", "failed", "skipped", "xfailed", "xpassed", "strange"])))
     if last == "over":

@@ -206,6 +206,8 @@ def counted(spans: Sequence[ReceivedSpan]) -> Counter[str]:
                 found["failed"] += 1
             elif not phases and outcome != "interrupted":
                 found[outcome] += 1
+        elif outcome in ("interrupted", "crashed"):
+            continue  # a phase that pytest has no report of
         elif phase := span.attributes.get("pytest.phase"):
             found[outcome] += phase == "call" or outcome != _NOT_COUNTED
         elif outcome:

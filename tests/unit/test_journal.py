@@ -276,6 +276,48 @@ def test_in_a_temporary_folder_of_ones_own(project: Path, temporary: Path, cache
     assert journal.kept(project) == [made.path]
 
 
+def test_the_last_journal_takes_the_temporary_folder_with_it(project: Path, temporary: Path) -> None:
+    paths = []
+    for name in "12":
+        made = journal.create(name, project, None)
+        made.close()
+        paths.append(made.path)
+    first, last = paths
+    journal.discard(first)
+    assert journal.kept(project) == [last]
+    journal.discard(last)
+    journal.discard(last)
+    (own,) = temporary.iterdir()
+    assert list(own.iterdir()) == []
+
+
+def test_the_folder_in_the_cache_stays(project: Path) -> None:
+    cache = project / ".pytest_cache" / "d" / "otlp"
+    made = journal.create("1", project, cache)
+    made.close()
+    journal.discard(made.path)
+    assert list(cache.iterdir()) == []
+
+
+def test_a_temporary_folder_that_another_run_removes(
+    project: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed: list[Path] = []
+    opened = os.open
+
+    def open_after(path: Path, *args: int) -> int:
+        if not removed:
+            removed.append(path.parent)
+            path.parent.rmdir()
+        return opened(path, *args)
+
+    monkeypatch.setattr(os, "open", open_after)
+    made = journal.create("1", project, None)
+    made.close()
+    assert removed == [made.path.parent]
+    assert journal.kept(project) == [made.path]
+
+
 def test_projects_of_one_name_are_kept_apart(tmp_path: Path, temporary: Path) -> None:
     first, second = tmp_path / "a" / "shop", tmp_path / "b" / "shop"
     journal.create("1", first, None).close()

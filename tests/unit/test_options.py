@@ -81,6 +81,7 @@ def test_every_option_is_explained(configure: Configure) -> None:
         ([], "otel_endpoint = http://host", {}, None),
         ([], "", {"PYTEST_OTEL": "0"}, None),
         ([], "", {"PYTEST_OTEL": ""}, None),
+        ([], "", {"PYTEST_OTEL": " "}, None),
         ([], "", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://host", "TRACEPARENT": "00-1-2-01"}, None),
     ],
 )
@@ -112,9 +113,10 @@ def test_in_a_pytest_that_a_test_started(
         ("", {"PYTEST_OTEL": "per\nhaps"}, "pytest-otlp: PYTEST_OTEL='per\\nhaps': use on or off"),
     ],
 )
-def test_a_bad_switch(configure: Configure, ini: str, env: dict[str, str], problem: str) -> None:
+@pytest.mark.parametrize("args", [[], ["--otel-endpoint=http://host"], ["--otel-view"], ["--otel-html=r.html"]])
+def test_a_bad_switch(configure: Configure, ini: str, env: dict[str, str], problem: str, args: list[str]) -> None:
     with pytest.raises(pytest.UsageError) as raised:
-        options.requested(configure(ini=ini), env)
+        options.requested(configure(*args, ini=ini), env)
     assert str(raised.value) == problem
 
 

@@ -269,6 +269,7 @@ def test_the_variable_of_the_traces_is_the_stronger_one(options: Resolve) -> Non
                 "name a file, or use console:"
             ),
         ),
+        (["--otel-view", "--otel-protocol=GRPC"], "--otel-protocol='GRPC': use one of grpc, http/protobuf"),
         (["--otel-metrics=maybe"], "--otel-metrics='maybe': use on or off"),
         (["--otel-service-name="], "--otel-service-name='': give a name"),
     ],

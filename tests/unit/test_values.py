@@ -92,6 +92,9 @@ def test_anything_is_a_traceparent_or_refused(text: str) -> None:
         "http://127.0.0.1:4318/some/path/",
         "HTTP://EXAMPLE.COM:1",
         "http://me:secret@host:65535/v1/traces",
+        "http://my_host.example:4318",
+        "http://b\u00fccher.example:4318",
+        "http://[fe80::1%25eth0]:4318",
     ],
 )
 def test_url(url: str) -> None:
@@ -116,6 +119,11 @@ FOR_ALL = " or https://HOST:PORT"
         ("http://host:0", "port out of range; use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC)"),
         ("http://host:65536", "port out of range; use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC)"),
         ("http://host:port", "port out of range; use 1 to 65535, usually 4318 (HTTP) or 4317 (gRPC)"),
+        ("http://a b:1", "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
+        ("http://a:1/b c", "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
+        ("http://a\n:1", "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
+        ('http://"a":1', "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
+        ("http://a\\b:1", "blanks and quotes cannot be in a URL; use http://HOST:PORT"),
         ("http://host?a=b", "a query or fragment is not sent; put credentials into OTEL_EXPORTER_OTLP_HEADERS"),
         ("http://host#a", "a query or fragment is not sent; put credentials into OTEL_EXPORTER_OTLP_HEADERS"),
     ],
@@ -215,6 +223,37 @@ def test_a_link_can_be_made_of_every_template(text: str) -> None:
     except ValueError:
         return
     assert template.format(trace_id=TRACE, run_id="1").endswith(f"/{TRACE}")
+
+
+# A report
+
+
+def test_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert values.parse_file("r.html") == str(tmp_path / "r.html")
+    assert values.parse_file("new/folder/r.html") == str(tmp_path / "new" / "folder" / "r.html")
+    (tmp_path / "r.html").touch()
+    assert values.parse_file("r.html") == str(tmp_path / "r.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
+
+
+@pytest.mark.parametrize("text", ["", " ", ".", os.devnull])
+def test_no_report(text: str) -> None:
+    assert is_refused(values.parse_file, text) == "name a file, as report.html"
+
+
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    expected = f"cannot be written ({taken} is no folder); name a file in another folder"
+    assert is_refused(values.parse_file, str(taken / "r.html")) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_report_in_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    expected = f"cannot be written ({tmp_path} cannot be written to); name a file in another folder"
+    assert is_refused(values.parse_file, str(tmp_path / "new" / "r.html")) == expected
 
 
 # The rest

@@ -21,7 +21,7 @@ from pytest_otlp.exporter.run import Run
 from pytest_otlp.exporter.spans import span_count
 from pytest_otlp.exporter.trace import Trace
 from pytest_otlp.exporter.transport import Transport
-from pytest_otlp.journal import JournalReader
+from pytest_otlp.journal import JournalReader, discard
 from pytest_otlp.resource import detect
 from pytest_otlp.terminal import counted
 
@@ -111,7 +111,7 @@ def replay(path: Path, endpoint: Endpoint, timeout: float, say: Callable[[str], 
     progress.close()
     if not outcome.kept:
         progress.path.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
+        discard(path)
     say(_told(path, outcome, endpoint))
     return not outcome.kept
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from pytest_otlp.events import (
+    CRASHED,
+    INTERRUPTED,
     PHASES,
     AppSpan,
     Case,
@@ -23,6 +25,7 @@ from pytest_otlp.events import (
     FileCollected,
     Phase,
     PhasesFinished,
+    PhaseStarted,
     RunWarned,
     SessionFinished,
     SessionStarted,
@@ -173,7 +176,7 @@ Final: TypeAlias = (
 class _Open:
     """A test of which the last word is not yet spoken."""
 
-    __slots__ = ("begun", "case", "debugged", "nodeid", "number", "phases", "retried", "start", "worker")
+    __slots__ = ("begun", "case", "debugged", "entered", "nodeid", "number", "phases", "retried", "start", "worker")
 
     def __init__(self, started: TestStarted) -> None:
         self.nodeid = started.nodeid
@@ -186,6 +189,8 @@ class _Open:
         self.retried = False
         self.phases: list[Phase] = []
         self.debugged: tuple[Debugged, ...] = ()
+        self.entered: PhaseStarted | None = None
+        """The phase that runs, if others know it by its id."""
 
 
 class Run:
@@ -219,6 +224,7 @@ class Run:
             CollectionFinished: self._collection_finished,
             TracesSplit: self._split,
             TestStarted: self._test_started,
+            PhaseStarted: self._phase_started,
             PhasesFinished: self._phases,
             TestPassed: self._passed,
             TestCrashed: self._crashed,
@@ -283,6 +289,12 @@ class Run:
         self._open[event.key] = _Open(event)
         return self.files.begin(event.nodeid, event.time) if self.files is not None else ()
 
+    def _phase_started(self, event: PhaseStarted) -> Iterable[Final]:
+        test = self._open.get(event.key)
+        if test is not None:
+            test.number, test.entered, test.begun = event.attempt, event, True
+        return ()
+
     @property
     def running(self) -> Iterable[RunningTest]:
         return [
@@ -325,6 +337,7 @@ class Run:
         attempt = self._attempt(test)
         if attempt.outcome == "rerun":
             test.phases, test.debugged, test.number, test.start = [], (), test.number + 1, attempt.end
+            test.entered = None
             test.begun, test.retried = False, True
         else:
             del self._open[event.key]
@@ -402,7 +415,8 @@ class Run:
             return ()
         test.worker = event.worker or test.worker
         self.counts["failed"] += 1
-        crashed = self._cut_short(test, event.time, "crashed", Failure("worker_crashed", event.message, ""))
+        failure = Failure("worker_crashed", event.message, "")
+        crashed = self._cut_short(test, event.time, CRASHED, failure, reported=not event.forked)
         return [crashed, *self._workers.over(test.worker)]
 
     def _worker_started(self, event: WorkerStarted) -> Iterable[Final]:
@@ -434,14 +448,20 @@ class Run:
         self._warnings.append(event)
         return ()
 
-    def _cut_short(self, test: _Open, time: int, outcome: str, failure: Failure | None) -> Attempt:
+    def _cut_short(self, test: _Open, time: int, outcome: str, failure: Failure | None, *, reported: bool) -> Attempt:
+        """`reported`: the process that ran the test told of each phase at its end, and nothing else."""
+        cut = list(_cut_phases(test, time, outcome, reported=reported and bool(test.worker)))
+        test.phases += cut
+        self.counts.update(_categories(cut))
         start = min([test.start, *(phase.start for phase in test.phases)])
         end = max([start, time, *(phase.end for phase in test.phases)])
         return self._final(test, start=start, end=end, outcome=outcome, failure=failure, failed_phase="")
 
-    def _interrupt_all(self, time: int) -> list[Final]:
+    def _interrupt_all(self, time: int, *, reported: bool) -> list[Final]:
         tests, self._open = self._open, {}
-        return [self._cut_short(test, time, "interrupted", None) for test in tests.values() if _began(test)]
+        return [
+            self._cut_short(test, time, INTERRUPTED, None, reported=reported) for test in tests.values() if _began(test)
+        ]
 
     def _finished(self, event: SessionFinished) -> Iterable[Final]:
         return self._ended(event.time, event.exit_code, status_of(event.exit_code), event.failure, event.warnings)
@@ -450,7 +470,7 @@ class Run:
         self, time: int, exit_code: int | None, status: str, failure: Failure | None, warnings: int
     ) -> Iterable[Final]:
         self.closed = True
-        interrupted = self._interrupt_all(time)
+        interrupted = self._interrupt_all(time, reported=exit_code is not None)
         files = self.files.close() if self.files is not None else ()
         end = max(time, self._latest)
         workers = self._workers.close(end)
@@ -508,6 +528,42 @@ def _categories(phases: Iterable[Phase]) -> Sequence[str]:
     """Under what pytest's summary counts them, word for word."""
     words = [word for phase in phases for word in (phase.category, *(subtest.category for subtest in phase.subtests))]
     return [word for word in words if word]
+
+
+def _cut_phases(test: _Open, time: int, outcome: str, *, reported: bool) -> Iterable[Phase]:
+    """The phases of an attempt whose end nobody told: at `time` it ended with this outcome.
+
+    `reported`: each of the others was told, so that it can be known which was under way.
+    """
+    told = {phase.when for phase in test.phases}
+    entered = test.entered
+    if any(phase.outcome == INTERRUPTED for phase in test.phases):
+        return
+    if entered is not None:
+        passed = entered.earlier
+        if entered.when == "call" and not (passed or told):
+            passed = ((test.start, entered.time),)
+        for when, (start, end) in zip(PHASES, passed, strict=False):
+            if when not in told:
+                yield Phase(when, "passed", "passed" if when == "call" else "", start, end, (end - start) / 1e9)
+        under_way, start = entered.when, entered.time
+    elif reported:
+        under_way = _following(test.phases)
+        start = max([test.start, *(phase.end for phase in test.phases)])
+    else:
+        return
+    if under_way and under_way not in told:
+        yield Phase(under_way, outcome, "", start, max(start, time), max(0, time - start) / 1e9)
+
+
+def _following(phases: Sequence[Phase]) -> str:
+    """Which phase comes after these; empty where none does."""
+    if not phases:
+        return "setup"
+    last = phases[-1]
+    if last.when == "setup" and last.outcome == "passed":
+        return "call"
+    return "" if last.when == "teardown" else "teardown"
 
 
 def _began(test: _Open) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pytest_otlp import ids, semconv
 from pytest_otlp.events import (
+    CRASHED,
+    INTERRUPTED,
     MOST_WARNINGS,
     PHASES,
     PLAIN_FIELDS,
@@ -35,7 +37,8 @@ from pytest_otlp.exporter.workers import WorkerOver
 from pytest_otlp.nodeids import suite_of
 
 _PHASE_NUMBERS = tuple(ids.phase_span_id(0, when) for when in PHASES)
-_FAILED = ("failed", "error", "rerun", "crashed", "interrupted")
+_CUT = (CRASHED, INTERRUPTED)
+_FAILED = ("failed", "error", "rerun", *_CUT)
 
 
 def spans_of(trace: Trace, final: Final) -> Sequence[Span | SharedSpan]:
@@ -378,7 +381,8 @@ def _plain_phase(trace: Trace, parent_id: bytes, phase: Phase) -> SharedSpan:
 
 def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Phase) -> list[Span | SharedSpan]:
     debugged = [debugged for debugged in attempt.debugged if _phase_in(attempt, debugged) is phase]
-    if not debugged and not any(phase[PLAIN_FIELDS:]):
+    cut = phase.outcome in _CUT
+    if not (debugged or cut or any(phase[PLAIN_FIELDS:])):
         return [_plain_phase(trace, parent_id, phase)]
     own_id = phase_id(parent_id, phase.when)
     below = [_fixture(trace, own_id, fixture) for fixture in phase.fixtures]
@@ -390,6 +394,8 @@ def _phase(trace: Trace, attempt: Attempt | Passed, parent_id: bytes, phase: Pha
     if phase.failure is not None:
         events = (*events, *_exception_events(phase.failure, phase.end))
     error = phase.failure.message if phase.failure else phase.span.error if phase.span else None
+    if cut and error is None:
+        error = _attempt_error(attempt)
     attributes: dict[str, AttributeValue] = {
         semconv.PHASE: phase.when,
         semconv.OUTCOME: phase.category or phase.outcome,

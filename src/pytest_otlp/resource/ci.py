@@ -68,8 +68,8 @@ def _head(branch: str, tag: str = "") -> dict[str, str]:
 
 
 def _github(env: Env) -> dict[str, str]:
-    server = env.get("GITHUB_SERVER_URL", "https://github.com")
-    project = f"{server}/{env['GITHUB_REPOSITORY']}"
+    server, name = env["GITHUB_SERVER_URL"] or "https://github.com", env["GITHUB_REPOSITORY"]
+    project = f"{server}/{name}" if name else ""
     ref, head = env["GITHUB_REF"], env["GITHUB_HEAD_REF"]
     change = re.match(r"refs/pull/(\d+)/", ref)
     # pull_request_target names the pull request's head but runs on the base's commit, unless it checks out another.
@@ -80,7 +80,7 @@ def _github(env: Env) -> dict[str, str]:
         "cicd.pipeline.run.url.full": _github_run(project, env),
         "cicd.pipeline.task.name": env["GITHUB_JOB"],
         "cicd.worker.name": env["RUNNER_NAME"],
-        **repository(project, provider_of(project) or "github"),
+        **repository(project, provider_of(f"{server}/x") or "github"),
         **_ref("head", head or env["GITHUB_REF_NAME"], "branch" if head else env["GITHUB_REF_TYPE"]),
         **_ref("base", env["GITHUB_BASE_REF"]),
         "vcs.ref.head.revision": revision,
@@ -90,7 +90,7 @@ def _github(env: Env) -> dict[str, str]:
 
 def _github_run(project: str, env: Env) -> str:
     run_id, attempt = env["GITHUB_RUN_ID"], env["GITHUB_RUN_ATTEMPT"]
-    run = f"{project}/actions/runs/{run_id}" if run_id else ""
+    run = f"{project}/actions/runs/{run_id}" if project and run_id else ""
     return f"{run}/attempts/{attempt}" if run and attempt else run
 
 

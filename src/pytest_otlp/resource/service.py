@@ -12,15 +12,14 @@ _VARIABLE = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 def service_name(explicit: str | None, env: Mapping[str, str], root: Path) -> str:
-    """The first that is not empty: `explicit`, `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES`,
+    """The first that is not blank: `explicit`, `OTEL_SERVICE_NAME`, `service.name` in `OTEL_RESOURCE_ATTRIBUTES`,
     the project's name in `root`/pyproject.toml, the name of the folder `root`.
 
     A pyproject.toml that cannot be read or parsed counts as one without a name.
     """
+    given = (explicit, env.get("OTEL_SERVICE_NAME"), resource_attributes(env)[0].get("service.name"))
     return (
-        explicit
-        or env.get("OTEL_SERVICE_NAME")
-        or resource_attributes(env)[0].get("service.name")
+        next((name for name in given if name and name.strip()), "")
         or _project_name(root)
         or root.absolute().name
         # What the specification prescribes where nothing is known; here: the root of a file system.
@@ -64,7 +63,7 @@ def _project_name(root: Path) -> str:
     tool = document.get("tool")
     for table in (document.get("project"), tool.get("poetry") if isinstance(tool, dict) else None):
         name = table.get("name") if isinstance(table, dict) else None
-        if name and isinstance(name, str):
+        if isinstance(name, str) and name.strip():
             return name
     return ""
 

@@ -79,6 +79,7 @@ def test_counts(plan: Plan) -> None:
     )
     expected["failed"] += sum(isinstance(event, events.TestCrashed) for event in told)
     expected["passed"] += sum(isinstance(event, events.TestPassed) for event in told)
+    expected["passed"] += sum(len(event.earlier) == 2 for event in told if isinstance(event, events.PhaseStarted))
     expected["skipped"] += sum(isinstance(event, CollectSkipped) for event in told)
     expected["error"] += sum(isinstance(event, CollectFailed) for event in told)
     closed = finals[-1]
@@ -213,6 +214,70 @@ def test_a_rerun_that_never_began_is_no_attempt() -> None:
     failed = (a_phase("call", "rerun", BEGIN, DIED),)
     told = (a_session(), events.TestStarted(1, "a", BEGIN), PhasesFinished(1, 1, "", last=True, phases=failed))
     assert [attempt.outcome for attempt in attempts_of(*told, the_end(2))] == ["rerun"]
+
+
+ENTERED = BEGIN + 10
+SETUP_TOLD = PhasesFinished(1, 1, "", False, (Phase("setup", "passed", "", BEGIN, BEGIN + 9, 0.1),))
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([], []),
+        ([SETUP_TOLD], [("setup", "passed", BEGIN, BEGIN + 9)]),
+        ([events.PhaseStarted(1, 1, "setup", ENTERED)], [("setup", "interrupted", ENTERED, END)]),
+        (
+            [SETUP_TOLD, events.PhaseStarted(1, 1, "call", ENTERED)],
+            [("setup", "passed", BEGIN, BEGIN + 9), ("call", "interrupted", ENTERED, END)],
+        ),
+        (
+            [events.PhaseStarted(1, 1, "call", ENTERED)],
+            [("setup", "passed", BEGIN, ENTERED), ("call", "interrupted", ENTERED, END)],
+        ),
+        (
+            [events.PhaseStarted(1, 1, "teardown", ENTERED, ((BEGIN, BEGIN + 1), (BEGIN + 2, BEGIN + 3)))],
+            [
+                ("setup", "passed", BEGIN, BEGIN + 1),
+                ("call", "passed", BEGIN + 2, BEGIN + 3),
+                ("teardown", "interrupted", ENTERED, END),
+            ],
+        ),
+        # Its end was told, and what came then is not known.
+        ([events.PhaseStarted(1, 1, "setup", BEGIN), SETUP_TOLD], [("setup", "passed", BEGIN, BEGIN + 9)]),
+    ],
+)
+def test_the_phases_of_a_test_in_which_the_process_died(
+    told: list[events.Event], expected: list[tuple[str, str, int, int]]
+) -> None:
+    run = Run()
+    finals_of([a_session(), events.TestStarted(1, "a", BEGIN), *told], run)
+    attempt, closed = run.abandon(END)
+    assert isinstance(attempt, Attempt)
+    assert [(phase.when, phase.outcome, phase.start, phase.end) for phase in attempt.phases] == expected
+    assert (attempt.outcome, attempt.start, attempt.end) == ("interrupted", BEGIN, END)
+    assert isinstance(closed, SessionClosed)
+    assert closed.counts["passed"] == (("call", "passed", BEGIN + 2, BEGIN + 3) in expected)
+
+
+@pytest.mark.parametrize(
+    ("phases", "expected"),
+    [
+        ([], ["setup crashed"]),
+        ([("setup", "passed")], ["setup passed", "call crashed"]),
+        ([("setup", "skipped")], ["setup skipped", "teardown crashed"]),
+        ([("setup", "passed"), ("call", "failed")], ["setup passed", "call failed", "teardown crashed"]),
+        ([("setup", "passed"), ("call", "interrupted")], ["setup passed", "call interrupted"]),
+    ],
+)
+@pytest.mark.parametrize("forked", [False, True])
+def test_the_phase_in_which_a_worker_crashed(
+    phases: list[tuple[str, str]], expected: list[str], *, forked: bool
+) -> None:
+    rows = tuple(Phase(when, outcome, "", BEGIN, BEGIN + 5, 0.1) for when, outcome in phases)
+    told, crashed = PhasesFinished(1, 1, "gw0", False, rows), events.TestCrashed(1, "gw0", END, "gone", forked)
+    (attempt,) = attempts_of(a_session(workers=1), events.TestStarted(1, "a", BEGIN), told, crashed)
+    found = [f"{phase.when} {phase.outcome}" for phase in attempt.phases]
+    assert found == [phase for phase in expected if not (forked and "crashed" in phase)]
 
 
 def test_a_crash() -> None:

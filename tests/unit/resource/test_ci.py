@@ -90,6 +90,15 @@ def test_actions_elsewhere(server: str, provider: str) -> None:
     assert attributes["cicd.pipeline.run.url.full"].startswith(f"{server}/acme/web-shop/actions/runs/")
 
 
+@pytest.mark.parametrize("name", [None, ""])
+def test_actions_without_a_repository(name: str | None) -> None:
+    env = {key: value for key, value in captured("github-branch").items() if key != "GITHUB_REPOSITORY"}
+    attributes = detect_ci(env if name is None else {**env, "GITHUB_REPOSITORY": name})
+    assert attributes["cicd.pipeline.run.id"] == env["GITHUB_RUN_ID"]
+    assert attributes["vcs.provider.name"] == "github"
+    assert not {name for name in attributes if name.endswith("url.full") or name.startswith("vcs.repository")}
+
+
 @pytest.mark.parametrize(
     ("variables", "name", "kind"),
     [

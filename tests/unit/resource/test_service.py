@@ -30,7 +30,11 @@ def test_order(root: Path) -> None:
     assert service_name("explicit", ENV, root) == "explicit"
     assert service_name(None, ENV, root) == "from-variable"
     assert service_name(None, ENV | {"OTEL_SERVICE_NAME": ""}, root) == "from-attributes"
+    assert service_name(" ", ENV | {"OTEL_SERVICE_NAME": " \t"}, root) == "from-attributes"
+    assert service_name(None, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=%20"}, root) == "from-project"
     assert service_name(None, {}, root) == "from-project"
+    write(root, '[project]\nname = " "\n')
+    assert service_name(None, {}, root) == "the-folder"
     write(root, "")
     assert service_name("", {}, root) == "the-folder"
     assert service_name(None, {}, Path(root.anchor)) == "unknown_service"
