@@ -51,6 +51,11 @@ class Journal:
             # that pytest collected, which it then has to search for garbage once more: 0.1 s with 5,000 tests.
             os.register_at_fork(after_in_child=self._owner.clear)
 
+    @property
+    def descriptor(self) -> int:
+        """Negative once it is closed."""
+        return self._descriptor
+
     def hold(self, line: str) -> None:
         """Lets a line wait for the next one that is appended, so that both are one write."""
         self._held += line

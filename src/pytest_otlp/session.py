@@ -111,6 +111,7 @@ class Session:
         endpoint = self._options.endpoint
         return {
             "journal": str(self._journal.path),
+            "descriptor": self._journal.descriptor,
             "root": str(self._config.rootpath),
             "endpoint": {"kind": endpoint.kind, "urls": dict(endpoint.urls), "path": endpoint.path},
             "traces": self._options.traces,
@@ -172,7 +173,7 @@ class Session:
         self._journal.close()
         if self._exporter is None:
             if exit_code in _NOTHING_TO_TELL:
-                self._journal.path.unlink(missing_ok=True)
+                journal.discard(self._journal.path)
                 return
             self._exporter = exporter_for(self._options.endpoint)
             self._exporter.follow(self._told_to_exporter)

@@ -65,7 +65,8 @@ def test_14_the_project_cannot_be_written(scene: Scene, tmp_path: Path) -> None:
     # pytest warns of such a cache folder, and counts it otherwise than a warning of a test.
     assert traces.problems(ended.run.spans) == []
     assert len(ended.run.tests) == 5
-    assert [*tmp_path.glob("temporary/**/*.jsonl")] == []
+    (of_the_user,) = (tmp_path / "temporary").iterdir()
+    assert [*of_the_user.iterdir()] == []
 
 
 def test_14_nothing_can_be_written(scene: Scene) -> None:
@@ -82,15 +83,16 @@ def test_14_nothing_can_be_written(scene: Scene) -> None:
     assert "Traceback" not in err
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="what is open cannot be removed there")
-def test_14_the_first_test_removes_the_cache(scene: Scene) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a journal without a name may not be found")
+@pytest.mark.parametrize("where", ["def test_first(): ", ""], ids=["in a test", "while collecting"])
+def test_14_the_suite_removes_the_cache(scene: Scene, where: str) -> None:
     """While the exporter still gets ready."""
-    suite = "import shutil\ndef test_a(): shutil.rmtree('.pytest_cache', ignore_errors=True)\n" + passing(5)
+    suite = f"import shutil\n{where}shutil.rmtree('.pytest_cache', ignore_errors=True)\n" + passing(5)
     with OtlpServer() as server, scene.live(suite, server) as live:
         ended = live.ended(scene.without(suite))
     assert ended.line is not None
     assert ended.line.delivered == ended.line.produced
-    assert len(ended.run.tests) == 6
+    assert len(ended.run.tests) == 5 + bool(where)
 
 
 @pytest.mark.parametrize("last", ["60", "os.sysconf('SC_OPEN_MAX')"], ids=["low", "all"])

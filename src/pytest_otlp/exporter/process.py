@@ -23,7 +23,7 @@ from pytest_otlp.exporter.records import Signal
 from pytest_otlp.exporter.retention import make_room
 from pytest_otlp.exporter.signals import LogsSignal, MetricsSignal
 from pytest_otlp.exporter.transport import Transport
-from pytest_otlp.journal import LAST_WORD, JournalReader
+from pytest_otlp.journal import LAST_WORD, JournalReader, discard
 
 POLL = 0.04
 """s between two looks at the journal, at least."""
@@ -191,7 +191,7 @@ def _outcome(settings: Mapping[str, Any], watched: int | None, opened: FileIO | 
     if outcome.kept or (reported and not reported.written):
         return outcome._replace(notices=(*outcome.notices, *make_room(journal)))
     progress.remove()
-    journal.unlink(missing_ok=True)
+    discard(journal)
     return outcome
 
 

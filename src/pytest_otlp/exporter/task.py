@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from io import FileIO
 from typing import Any
@@ -25,10 +26,17 @@ class Task:
         if not line:
             return
         self._settings = json.loads(line)
-        with suppress(OSError):
-            self.journal = FileIO(self._settings["journal"], "rb")
+        self.journal = _opened(self._settings)
 
     def settings(self) -> dict[str, Any]:
         """Waits for them; empty where standard input ended before."""
         self._thread.join()
         return self._settings
+
+
+def _opened(settings: Mapping[str, Any]) -> FileIO | None:
+    """By its name, or where a test was faster, as the process that writes it has it (Linux)."""
+    for place in (settings["journal"], f"/proc/{settings['parent']}/fd/{settings.get('descriptor')}"):
+        with suppress(OSError):
+            return FileIO(place, "rb")
+    return None
