@@ -15,7 +15,9 @@ from pytest_otlp import options
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-_BEGAN = time.time_ns(), time.perf_counter_ns(), time.perf_counter_ns
+    from pytest_otlp.clock import Began
+
+_BEGAN: pytest.StashKey[Began] = pytest.StashKey()
 """The clocks, and what reads the second, before a conftest file can stop or replace them. freezegun replaces functions
 of `time` wherever a module has a name for them; in a tuple it does not look."""
 _OFF = pytest.StashKey[str]()
@@ -47,6 +49,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     _refuse_other_owner(pluginmanager)
     options.add_options(parser)
+    config: pytest.Config = pluginmanager.getplugin("pytestconfig")
+    config.stash[_BEGAN] = time.time_ns(), time.perf_counter_ns(), time.perf_counter_ns
 
 
 def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -115,7 +119,7 @@ def _observe_for_controller(config: pytest.Config, given: object, worker: str) -
     with unrewritten():
         from pytest_otlp.xdist import observe_for_controller  # noqa: PLC0415
 
-        observe_for_controller(config, given, worker, _BEGAN)
+        observe_for_controller(config, given, worker, config.stash[_BEGAN])
 
 
 def _record(config: pytest.Config) -> None:
@@ -132,7 +136,7 @@ def _record(config: pytest.Config) -> None:
         from pytest_otlp import session  # noqa: PLC0415
 
         try:
-            session.start(config, wanted, exporter, _BEGAN)
+            session.start(config, wanted, exporter, config.stash[_BEGAN])
         except BaseException as error:
             if exporter is not None:
                 exporter.abandon()
