@@ -122,7 +122,7 @@ def test_a_test_of_which_only_the_phases_came_is_missing(view: View) -> None:
     view.send(resource(), phases)
     view.send(resource(), [*spans_of_test(1), root(passed=2)])
     run = view.run()
-    assert (run["state"], run["why"]) == ("partial", "pytest counted 1 tests more than arrived")
+    assert (run["state"], run["why"]) == ("partial", "pytest counted 1 test more than arrived")
     view.send(resource(), [*phases, *spans_of_test(1)])
     assert view.run()["state"] == "partial"
     view.send(resource(), [first])

@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_otlp import semconv
 from pytest_otlp.presence import process_lives
+from pytest_otlp.terminal import counted
 
 SILENCE = 30_000_000
 """us without a word after which a run that spoke each second counts as interrupted."""
@@ -156,8 +157,8 @@ def missing(state: State) -> dict[str, int]:
         known = state["tests"] - state["counts"].get("interrupted", 0)
         less = sum(told.get(word, 0) for word in semconv.SUMMARY_CATEGORIES if word != "error") - known
         return {"tests": less} if less > 0 else {}
-    counted = state["counted"]
-    found = {word: told.get(word, 0) - counted.get(word, 0) for word in semconv.SUMMARY_CATEGORIES}
+    came = state["counted"]
+    found = {word: told.get(word, 0) - came.get(word, 0) for word in semconv.SUMMARY_CATEGORIES}
     found["tests"] = state.get("loose", 0)
     return {word: less for word, less in found.items() if less > 0}
 
@@ -194,7 +195,9 @@ def _condition(state: State, now: int) -> tuple[str, str]:
         return ("interrupted", why) if why else ("running", "")
     less = missing(state)
     if less:
-        parts = ", ".join(f"{number} {word}" for word, number in less.items())
+        parts = ", ".join(
+            counted(number, "test") if word == "tests" else f"{number} {word}" for word, number in less.items()
+        )
         return "partial", f"pytest counted {parts} more than arrived"
     if state["status"] == "aborted":
         return "interrupted", state["error"] or "aborted"

@@ -59,13 +59,13 @@ def test_without_phases_the_tests_are_counted() -> None:
     """A call that passed and a teardown that failed are one test, and two in the summary."""
     counted = {"passed": 3, "error": 1}
     assert told(running(end=NOW, told=counted, tests=3)) == ("finished", "")
-    assert told(running(end=NOW, told=counted, tests=2)) == ("partial", "pytest counted 1 tests more than arrived")
+    assert told(running(end=NOW, told=counted, tests=2)) == ("partial", "pytest counted 1 test more than arrived")
 
 
 def test_a_test_that_was_interrupted_stands_for_none_that_passed() -> None:
     """The root of a run that died may come before its tests."""
     state = running(end=NOW, status="aborted", told={"passed": 1}, tests=1, counts={"interrupted": 1})
-    assert told(state) == ("partial", "pytest counted 1 tests more than arrived")
+    assert told(state) == ("partial", "pytest counted 1 test more than arrived")
     state |= {"tests": 2, "counts": {"interrupted": 1, "passed": 1}, "phases": True, "counted": {"passed": 1}}
     assert told(state) == ("interrupted", "aborted")
 
