@@ -33,13 +33,14 @@ METHOD = """
   beforehand. All that was acknowledged has to be in the store.
 - *Receipt to screen* is from the moment before a request is sent to the first frame of the list, sorted by duration,
   that has its tests.
-- The browser is headless, without a graphics processor, and shows 60 frames a second: what is *painted* has waited
-  for a frame, up to 16.7 ms in which nothing is done. *The markup is right* when the page's script is done, before
-  style, layout and paint. Actions come at random moments between two frames: a click on each column's head, seven
-  texts typed into the filter.
+- The browser is headless, without a graphics processor, and shows at most 60 frames a second: *painted* includes the
+  wait for a frame, which begins at once where the page has drawn nothing for a while. *The markup is right* when the
+  page's script is done, before style, layout and paint. Actions are a click on each column's head, and seven texts
+  typed into the filter, a tenth of a second apart.
 - *Open a test* is from the click on a row to the first frame with the test's spans, the receiver's answer included.
-- *A frame while it is scrolled*: 240 steps, one each frame, half of ten rows, half of a hundredth of all rows. The
-  *longest freeze* is the longest time between two frames from the click to the last span.
+- *A frame while it is scrolled*: 240 steps, one each frame, half of ten rows, half of a hundredth of all rows; from
+  frame to frame by the times that the browser gives them, with *missed* those that came 25 ms or more after the one
+  before. The *longest freeze* is the longest time between two frames from the click to the last span.
 - *A page of one word that gets longer*, and the frames of *a page that does nothing* or only scrolls an empty box, show
   what this machine can do at best.
 - A report is opened from the disk in a new window, a second and a half after that was made: before, the browser is busy

@@ -7,14 +7,14 @@ export interface Waited {
     painted: number;
 }
 
-/** Click an element, or type a text into it. What is painted waits for a frame: up to 16.7 ms before anything is done. */
+/** Click an element, or type a text into it. A frame begins at once where none was drawn for a while. */
 export function acted(page: Page, selector: string, text?: string): Promise<Waited> {
     return page.evaluate(
         async ([selector, text]) => {
             const element = document.querySelector<HTMLInputElement>(selector)!;
             const channel = new MessageChannel();
             const painted = new Promise((done) => (channel.port1.onmessage = done));
-            // Somewhere between two frames, as fingers are.
+            // Somewhere between two frames, as fingers are, where the page draws any.
             await new Promise((done) => setTimeout(done, 100 + Math.random() * 17));
             const began = performance.now();
             if (text === undefined) element.click();
@@ -68,7 +68,7 @@ export function settled(page: Page, selector: string, text?: string): Promise<nu
     );
 }
 
-/** ms from frame to frame of a page that does nothing, or only scrolls a box with nothing in it: what the machine itself can do. */
+/** ms from frame to frame, by the times that the browser gives them, of a page that does nothing, or only scrolls a box with nothing in it: what the machine itself can do. */
 export function frames(page: Page, scrolls: boolean): Promise<number[]> {
     return page.evaluate(async (scrolls) => {
         document.body.innerHTML = '<div style="height:620px;overflow:auto"><div style="height:240000px">';
@@ -76,10 +76,9 @@ export function frames(page: Page, scrolls: boolean): Promise<number[]> {
         const taken: number[] = [];
         for (let i = 0, last = NaN; i <= 240; i++) {
             if (scrolls) box.scrollTop = i * 240;
-            await new Promise((done) => requestAnimationFrame(done));
-            const now = performance.now();
-            if (i > 0) taken.push(now - last);
-            last = now;
+            const shown = await new Promise<number>((done) => requestAnimationFrame(done));
+            if (i > 0) taken.push(shown - last);
+            last = shown;
         }
         return taken;
     }, scrolls);
