@@ -62,7 +62,8 @@ def _refuse_other_owner(pluginmanager: pytest.PytestPluginManager) -> None:
     if any(pluginmanager.is_blocked(name) for name in _OTHER_OWNER):
         return
     found = _loads_what_is_installed(pluginmanager) and importlib.util.find_spec("pytest_otel")
-    if found or any(pluginmanager.hasplugin(name) or name in _named(pluginmanager) for name in _OTHER_OWNER):
+    named = _named(pluginmanager)
+    if found or any(pluginmanager.hasplugin(name) or name in named for name in _OTHER_OWNER):
         raise pytest.UsageError(
             "pytest-otlp and pytest-otel both own the option --otel-endpoint: "
             "uninstall one of them, or switch one off with -p no:otlp or -p no:otel"

@@ -5,7 +5,6 @@ The note holds the page's address, never the token: the link made of it ends up 
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sys
@@ -13,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_BEHIND = 1 << 30
-"""A byte that no note is long enough to have."""
+from pytest_otlp.locks import lock
 
 
 def state_folder(env: Mapping[str, str], home: Path) -> Path:
@@ -52,25 +50,7 @@ def _written(path: Path, text: str) -> int:
     new.replace(path)
     descriptor = os.open(path, os.O_RDWR)
     with suppress(OSError):
-        _lock(descriptor)
-    return descriptor
-
-
-def lock(path: Path) -> int:
-    """A descriptor that holds the lock of a file, made where there is none, until it is closed.
-
-    Raises:
-        BlockingIOError: another has it.
-        OSError: the file cannot be made, or the file system knows no locks.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _lock(descriptor)
-    except OSError as error:
-        os.close(descriptor)
-        if error.errno in (errno.EACCES, errno.EDEADLK):  # as Windows says it
-            raise BlockingIOError(*error.args) from None
-        raise
+        lock(descriptor)
     return descriptor
 
 
@@ -88,27 +68,12 @@ def _is_held(path: Path) -> bool:
     """Whether the process that wrote a note lives still."""
     descriptor = os.open(path, os.O_RDWR)
     try:
-        _lock(descriptor)
+        lock(descriptor)
     except OSError:
         return True
     finally:
         os.close(descriptor)
     return False
-
-
-def _lock(descriptor: int) -> None:
-    """Raises:
-    OSError: another has the lock, or the file system knows none.
-    """
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415  only there
-
-        os.lseek(descriptor, _BEHIND, os.SEEK_SET)  # what is locked there cannot be read by others
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl  # noqa: PLC0415  not there
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _note(folder: Path, port: int) -> Path:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pytest_otlp.presence import lock, page_at, state_folder
+from pytest_otlp.locks import locked
+from pytest_otlp.presence import page_at, state_folder
 from pytest_otlp.viewer.arguments import DEFAULT, Ports
 from pytest_otlp.viewer.guard import token_in
 
@@ -62,7 +63,7 @@ def _alone(folder: Path) -> Iterator[None]:
 def _free(path: Path) -> int | None:
     """The lock; None where another has it."""
     try:
-        return lock(path)
+        return locked(path)
     except BlockingIOError:
         return None
 

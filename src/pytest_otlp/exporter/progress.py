@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pytest_otlp.locks import lock
 
 
 class BusyError(Exception):
@@ -134,23 +135,11 @@ def _are_places(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(type(each) is int and each >= 0 for each in value)
 
 
-_FAR = 0x7FFF_FFFF
-"""A lock on Windows keeps others, and other handles of the same process, from reading what it covers: nothing here."""
-
-
 def _lock(descriptor: int) -> None:
     """For as long as this process lives."""
     try:
-        if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415
-
-            os.lseek(descriptor, _FAR, os.SEEK_SET)
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl  # noqa: PLC0415
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
+        lock(descriptor)
+    except BlockingIOError:
         os.close(descriptor)
         raise BusyError from None
     except OSError:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from pytest_otlp.presence import lock
+from pytest_otlp.locks import locked
 from pytest_otlp.viewer import retention
 from pytest_otlp.viewer.body import EncodingError, TooLargeError, unpacked
 from pytest_otlp.viewer.changes import Changes
@@ -50,7 +50,7 @@ def _locked(path: Path) -> int | None:
     """
     try:
         # Not the store itself: SQLite's own locks are on that, and go when a descriptor of it is closed.
-        return lock(path.with_name(f"{path.name}-lock"))
+        return locked(path.with_name(f"{path.name}-lock"))
     except BlockingIOError:
         reason = "another `pytest-otlp view` has it open; stop that, or use --db with another file"
         raise StoreError(f"{path}: {reason}") from None
