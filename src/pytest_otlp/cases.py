@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pytest_otlp import events
 from pytest_otlp.events import Case
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.nodeids import suite_of
 from pytest_otlp.redact import REDACTED, is_secret, without_user_info
 from pytest_otlp.reports import TEXT_LIMIT, VALUE_LIMIT

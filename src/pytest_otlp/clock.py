@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from pytest_otlp.namedtuple import NamedTuple
 
 _SAME_CLOCK = 50_000_000
 """ns within which another process' anchor must agree with the wall clock to be taken for one of this machine."""

@@ -11,10 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.reports import FACTS, PlainReport, plain_report_of
 

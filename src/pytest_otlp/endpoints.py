@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from pytest_otlp.namedtuple import NamedTuple
 
 DEFAULT_ENDPOINT = "http://localhost:4318"
 SIGNALS = ("traces", "metrics", "logs")

@@ -7,13 +7,15 @@ missing trailing fields with their defaults and ignores surplus ones, so that fi
 of a `TestPassed`, which most tests have, are packed into one field (`pack_times`).
 """
 
-# No `from __future__ import annotations`: typing.NamedTuple compiles each annotation that is a text, at every start.
+from __future__ import annotations
 
 import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from pytest_otlp.namedtuple import NamedTuple
 
 VERSION = 1
 """Of the journal's format; raised when an old reader would misunderstand a new line."""

@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pytest_otlp.descriptors import Held
 from pytest_otlp.journal import LAST_WORD
+from pytest_otlp.namedtuple import NamedTuple
 
 if TYPE_CHECKING:
     from pytest_otlp.endpoints import Endpoint

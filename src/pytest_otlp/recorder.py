@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from pytest import TestReport
@@ -27,6 +27,7 @@ from pytest_otlp.events import (
     TestCrashed,
     TestsCollected,
 )
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.paths import root_of
 from pytest_otlp.plain import PlainPhases
 from pytest_otlp.reports import (

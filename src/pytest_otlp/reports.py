@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import pytest
 
 from pytest_otlp import events
 from pytest_otlp.events import Failure, Fixture, LogFact, Phase, SpanFacts, Step, Subtest, WarningFact
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.redact import REDACTED, is_secret, without_secrets, without_user_info
 from pytest_otlp.safe import MESSAGE_LIMIT, cut_middle, cut_top, exception_message, is_plain, qualified_name, text_of
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import pytest
 
 from pytest_otlp import endpoints, headers, options, values
 from pytest_otlp.endpoints import Endpoint
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.options import Option, Source
 from pytest_otlp.values import Parent
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 from zlib import crc32
 
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.nodeids import file_of
 
 MOST_TESTS = 2_000

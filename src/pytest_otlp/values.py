@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
-from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
+
+from pytest_otlp.namedtuple import NamedTuple
 
 _LONGEST_WAIT = 3600
 _WEB = ("http://", "https://")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,7 @@ from pytest_otlp.events import CollectionFinished, FileCollected, Fixture, Trace
 from pytest_otlp.fixtures import FixtureObserver
 from pytest_otlp.imports import when_imported
 from pytest_otlp.marked import find_marked
+from pytest_otlp.namedtuple import NamedTuple
 from pytest_otlp.paths import root_of
 from pytest_otlp.reports import (
     FACTS,
