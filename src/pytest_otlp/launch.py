@@ -72,6 +72,7 @@ class ExporterProcess:
         self._pipes: list[Held] = []
         self._journal = Path()
         self._problem = ""
+        self._concluded = False
         watched = _own_descriptor()
         self._leaves = bool(watched)
         try:
@@ -106,8 +107,19 @@ class ExporterProcess:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LEAVING)
 
+    def conclude(self) -> None:
+        """Tells it that the last line is written: it hurries now. Once is enough."""
+        if self._process is not None and not self._concluded and self._heard:
+            self._concluded = True
+            with suppress(OSError):  # it has ended, and may have said why
+                _tell(self._process, LAST_WORD)
+
+    @property
+    def _heard(self) -> bool:
+        return all(pipe.intact for pipe in self._pipes)
+
     def finish(self, timeout: float) -> Result:
-        """Lets it end, and waits for at most `timeout` seconds and a little.
+        """Has it conclude, and waits for its end: for at most `timeout` seconds and a little.
 
         Raises:
             ExporterError: it could not be started, failed, or left no word.
@@ -116,11 +128,10 @@ class ExporterProcess:
         if self._process is None or self._problem:
             raise ExporterError(self._problem)
         try:
-            if not all(pipe.intact for pipe in self._pipes):
+            if not self._heard:
                 self._wait_unheard(timeout)
                 raise UnheardError("a test closed the pipe to the exporter")
-            with suppress(BrokenPipeError):  # it has ended, and may have said why
-                _tell(self._process, LAST_WORD)
+            self.conclude()
             output, _ = self._process.communicate(timeout=timeout + _GRACE)
             return _result(output)
         except (OSError, ValueError, subprocess.TimeoutExpired):

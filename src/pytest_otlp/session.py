@@ -64,6 +64,8 @@ class Session:
         self._header_shown = False
         self._session: pytest.Session | None = None
         self._exporter = exporter
+        self._delivering: ExporterProcess | None = None
+        """The exporter, when all is written and nobody has waited for it yet."""
         if exporter is not None:
             exporter.follow(self._told_to_exporter)
         self.recorder = _recorder_of(bool(self._workers))(
@@ -149,7 +151,7 @@ class Session:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Outermost, so that our line comes after pytest's summary and sees the exit code that others may set."""
+        """Outermost, so that it sees the exit code that others may set."""
         try:
             result = yield
         except BaseException as error:
@@ -177,7 +179,18 @@ class Session:
                 return
             self._exporter = exporter_for(self._options.endpoint)
             self._exporter.follow(self._told_to_exporter)
-        if line := self._delivered(self._exporter):
+        self._exporter.conclude()
+        self._delivering = self._exporter
+        if _may_end_here(self._config):
+            self.wait_for_exporter()
+
+    def wait_for_exporter(self) -> None:
+        """Until all is delivered, or for the exit timeout; says what came of it, once.
+
+        As late as can be: it delivers while pytest collects garbage, which after thousands of tests takes longer.
+        """
+        exporter, self._delivering = self._delivering, None
+        if exporter is not None and os.getpid() == self._pid and (line := self._delivered(exporter)):
             self._say(line)
 
     def _say(self, line: str) -> None:
@@ -255,6 +268,12 @@ def _link_of(options: Options, trace_id: str, run_id: str) -> str:
     return template.format(trace_id=trace_id, run_id=run_id)
 
 
+def _may_end_here(config: pytest.Config) -> bool:
+    """Whether somebody beside pytest has a hook for its very end: there some leave by `os._exit`."""
+    implementations = config.hook.pytest_unconfigure.get_hookimpls()
+    return not all(found.function.__module__.startswith(("_pytest.", "pytest_otlp.")) for found in implementations)
+
+
 def _exit_code_before_start() -> pytest.ExitCode:
     """pytest has told nobody of its session yet, and unconfigures while the error passes through (8.0 to 9.2)."""
     usage = isinstance(sys.exc_info()[1], pytest.UsageError)
@@ -324,6 +343,7 @@ def start(config: pytest.Config, options: Options, exporter: ExporterProcess | N
     register = config.pluginmanager.register
     register(session.recorder, "otlp-recorder")
     register(session, "otlp-session")
+    config.add_cleanup(session.wait_for_exporter)
     if distributed_to(config):
         from pytest_otlp.xdist import ControllerHooks  # noqa: PLC0415  only where xdist is
 

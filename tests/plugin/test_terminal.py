@@ -103,6 +103,21 @@ def test_the_rest_is_as_without_the_plugin(run_pytest: Runner, args: list[str]) 
     assert run.their_lines == bare.their_lines
 
 
+LEAVES_AT_THE_END = """
+    import os, sys
+
+    def pytest_unconfigure(config):
+        sys.stdout.flush()
+        os._exit(0)
+"""
+
+
+def test_a_conftest_that_leaves_at_the_end(run_pytest: Runner) -> None:
+    """In a container nothing outlives this process: all is delivered, and said, before."""
+    run = run_pytest({"conftest.py": LEAVES_AT_THE_END, "test_it.py": "def test_a(): pass"})
+    assert run.our_delivery == (1, len(run.spans))
+
+
 def test_xdist_prints_the_same(run_pytest: Runner) -> None:
     pytest.importorskip("xdist")
     args = ["-n1", "-v"]
