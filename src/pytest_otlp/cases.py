@@ -47,6 +47,8 @@ class Cases:
     def __init__(self, redact: Sequence[str]) -> None:
         self._redact = redact
         self._items: Sequence[pytest.Item] = ()
+        self._nodeids: Sequence[str] = ()
+        """Of the items. Since pytest 9.2 each question for one makes it anew."""
         self._places: dict[int, int] = {}
         self._seen: set[int] = set()
         """Blocks of `AHEAD` tests that were described as far as they can be ahead."""
@@ -57,9 +59,9 @@ class Cases:
         self._bare = False
         self._prefix = self._path = self._quoted_path = self._suite = self._description = ""
 
-    def expect(self, items: Sequence[pytest.Item]) -> None:
+    def expect(self, items: Sequence[pytest.Item], nodeids: Sequence[str]) -> None:
         """These will run, most of them in this order."""
-        self._items = items
+        self._items, self._nodeids = items, nodeids
         self._places = {id(item): place for place, item in enumerate(items)}
 
     def of(self, item: pytest.Item) -> Described:
@@ -77,14 +79,15 @@ class Cases:
         self._seen.add(block)
         if len(self._ahead) > AHEAD:
             self._ahead.clear()  # those of another worker of xdist, or that were deselected on the way
-        for near in self._items[block * AHEAD : (block + 1) * AHEAD]:
-            if case := self._safely_plain(near):
-                self._ahead[id(near)] = Described(near, near.nodeid, quoted(near.nodeid), case)
+        tests = slice(block * AHEAD, (block + 1) * AHEAD)
+        for near, nodeid in zip(self._items[tests], self._nodeids[tests], strict=False):
+            if case := self._safely_plain(near, nodeid):
+                self._ahead[id(near)] = Described(near, nodeid, quoted(nodeid), case)
         return self._ahead.pop(id(item), None)
 
-    def _safely_plain(self, item: pytest.Item) -> str:
+    def _safely_plain(self, item: pytest.Item, nodeid: str) -> str:
         try:
-            return self._plain(item, item.nodeid)
+            return self._plain(item, nodeid)
         except Exception:  # noqa: BLE001  as in `_described`
             return ""
 

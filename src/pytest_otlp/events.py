@@ -469,8 +469,11 @@ def _unpack_times(text: str) -> tuple[tuple[int, int, int, int, int, int], tuple
 
 
 def encode_phase(phase: Phase) -> str:
-    """One element of `PhasesFinished.phases`."""
-    return _encode(phase)
+    """One element of `PhasesFinished.phases`: most phases have nothing in their last fields, which a reader adds."""
+    told = len(phase)
+    while told > PLAIN_FIELDS and phase[told - 1] == _NOTHING_MORE[told - 1 - PLAIN_FIELDS]:
+        told -= 1
+    return _encode(phase[:told])
 
 
 def encode_plain_phase(when: str, outcome: str, category: str, start: int, end: int, duration: float) -> str:

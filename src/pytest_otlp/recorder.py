@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from pytest_otlp.journal import Journal
     from pytest_otlp.worker import PhaseWatch, TestObserver
 
+_OUTCOMES = ("passed", "failed", "skipped")
+"""Pytest's own."""
 _PASSED = ("", "passed")
 """The categories of a plain pass: pytest's summary does not count a passed setup."""
 _PLAIN_STATUS = frozenset(
@@ -70,7 +72,7 @@ _PLAIN_STATUS = frozenset(
         "xdist",
     }
 )
-"""Plugins of whose `pytest_report_teststatus` the answer for a plain pass is known."""
+"""Plugins of whose `pytest_report_teststatus` the answer for a plain outcome is known."""
 
 
 _Times = tuple[int, int, float]
@@ -424,11 +426,10 @@ class Recorder:
         if attempt.subtests:
             phase = phase._replace(subtests=tuple(attempt.subtests))
             attempt.subtests = ()
-        if last:
-            phase = phase._replace(
-                properties=properties_of(report, self._policy.redact),
-                output=output_of(report) if self._output_wanted(attempt) else (),
-            )
+        if last and report.user_properties:
+            phase = phase._replace(properties=properties_of(report, self._policy.redact))
+        if last and self._output_wanted(attempt) and (output := output_of(report)):
+            phase = phase._replace(output=output)
         self._settle_plain(attempt)
         attempt.rows.append(events.encode_phase(phase))
 
@@ -475,16 +476,12 @@ class Recorder:
         del self._attempts[worker, attempt.nodeid]
 
     def _category(self, report: pytest.TestReport) -> str:
-        """Under which pytest's summary counts this report; asking costs more than all else, so not for a plain pass."""
-        if self._knows_status() and report.outcome == "passed" and type(report) is TestReport:
-            if report.when != "call":
-                return ""
-            if "wasxfail" not in report.__dict__:
-                return "passed"
-        return self._asked(report)
+        """Under which pytest's summary counts this report; to ask for it costs more than all else that is done here."""
+        plain = type(report) is TestReport and "wasxfail" not in report.__dict__ and report.outcome in _OUTCOMES
+        return _category_of(report) if plain and self._knows_status() else self._asked(report)
 
     def _knows_status(self) -> bool:
-        """Whether a plain pass is counted as pytest does by itself."""
+        """Whether a plain outcome is counted as pytest does by itself."""
         if self._plain_status is None:
             implementations = self._config.hook.pytest_report_teststatus.get_hookimpls()
             self._plain_status = all(implementation.plugin_name in _PLAIN_STATUS for implementation in implementations)
@@ -492,7 +489,7 @@ class Recorder:
 
     def _asked(self, report: pytest.TestReport) -> str:
         status = self._config.hook.pytest_report_teststatus(report=report, config=self._config)
-        return str(status[0]) if status else _category_without_terminal(report)
+        return str(status[0]) if status else _category_of(report)
 
     def _crashed(self, report: pytest.TestReport) -> None:
         """xdist reports a test whose worker died with `when="???"`; so it does an interrupt, which is no crash."""
@@ -576,8 +573,8 @@ class Recorder:
             self._note_defect(nodeid, error)
 
 
-def _category_without_terminal(report: pytest.TestReport) -> str:
-    """What pytest's terminal plugin would say, which was switched off."""
+def _category_of(report: pytest.TestReport) -> str:
+    """What pytest's terminal plugin says of a plain outcome."""
     if report.outcome == "failed":
         return "failed" if report.when == "call" else "error"
     return "" if report.outcome == "passed" and report.when != "call" else report.outcome

@@ -123,8 +123,8 @@ class TestObserver:
         """From the times of the watches to ns since the epoch."""
         self._monotonic = now.monotonic
         self._item: pytest.Item | None = None
-        self._repeated: dict[str, int] = {}
-        """Attempts so far of the node ids that more than one item has."""
+        self._attempts: dict[str, int] = {}
+        """So far, by node id: with `--keep-duplicates` several items have the same; their span ids must differ."""
         self._teardown = PhaseWatch("teardown")
         self._call = PhaseWatch("call", self._teardown)
         self._setup = PhaseWatch("setup", self._call)
@@ -159,13 +159,10 @@ class TestObserver:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for decide in self.when_collected:
             decide(session)
-        self._cases.expect(session.items)
         nodeids = [item.nodeid for item in session.items]
+        self._cases.expect(session.items, nodeids)
         if self.plan_traces is not None:
             self.plan_traces(nodeids)
-        # With `--keep-duplicates` a file's tests are there twice; their span ids must differ.
-        if len(set(nodeids)) < len(nodeids):
-            self._repeated = {nodeid: 0 for nodeid, count in Counter(nodeids).items() if count > 1}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -181,7 +178,7 @@ class TestObserver:
             self._item = item
             place.nodeid = test.nodeid
             place.location = item.location
-            place.attempt = 1 + self._repeated.get(test.nodeid, 0)
+            place.attempt = 1 + self._attempts.get(test.nodeid, 0)
             tell = self.on_start
             if tell is None:
                 self._setup.case = test.case
@@ -192,8 +189,7 @@ class TestObserver:
         if place.attempt > 1:
             # pytest-retry (1.7) lets nobody see what came of its call.
             self._call.end, self._call.extra = 0, None
-        if test.nodeid in self._repeated:
-            self._repeated[test.nodeid] += 1
+        self._attempts[test.nodeid] = place.attempt
         if self.attachment is not None:
             self.attachment.restore()
 

@@ -59,6 +59,12 @@ def test_long(long): pass
 '''
 
 
+def expecting(items: list[pytest.Item]) -> cases.Cases:
+    known = cases.Cases(SECRETS)
+    known.expect(items, [item.nodeid for item in items])
+    return known
+
+
 @pytest.fixture
 def described(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], events.Case]:
     """What is said of a test of `SUITE`, by its function's name."""
@@ -69,9 +75,7 @@ def described(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Cal
     def find(name: str) -> events.Case:
         (item,) = [item for item in items if item.name.split("[")[0] == name]
         case = cases.describe(item, SECRETS)
-        ahead = cases.Cases(SECRETS)
-        ahead.expect(items)
-        for known in (cases.Cases(SECRETS), ahead):
+        for known in (cases.Cases(SECRETS), expecting(items)):
             told = known.of(item)
             assert (told.nodeid, told.case) == (item.nodeid, events.encode_case(case))
         return case
@@ -131,8 +135,7 @@ def test_parameters_as_the_id_shows_them(described: Callable[[str], events.Case]
 
 def test_a_marker_that_came_after_its_description(pytester: pytest.Pytester) -> None:
     first, second = pytester.getitems("def test_a(): pass\n\ndef test_b(): pass\n")
-    known = cases.Cases(SECRETS)
-    known.expect([first, second])
+    known = expecting([first, second])
     known.of(first)
     second.add_marker("slow")
     assert known.of(second).case == events.encode_case(cases.describe(second, SECRETS))
@@ -143,8 +146,7 @@ def test_each_test_has_its_own_description(pytester: pytest.Pytester) -> None:
     """In any order, more of them than are described at once, the same one again, and one that was not expected."""
     body = "".join(f"def test_{number}(): pass\n" for number in range(3 * cases.AHEAD))
     items = pytester.getitems(body)
-    known = cases.Cases(SECRETS)
-    known.expect(items[:-1])
+    known = expecting(items[:-1])
     for item in [*items, *items[:5], *reversed(items)]:
         assert known.of(item) == (
             item,
