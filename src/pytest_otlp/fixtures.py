@@ -34,8 +34,8 @@ class FixtureObserver:
         self._shortest = shortest
         self._begun: dict[pytest.FixtureDef[Any], int] = {}
         """Teardowns under way."""
-        self._over: dict[pytest.FixtureDef[Any], tuple[int, int, str]] = {}
-        """The last teardown of each: start, end and parameter."""
+        self._over: dict[pytest.FixtureDef[Any], tuple[int, int]] = {}
+        """The last teardown of each: start and end."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(
@@ -66,17 +66,18 @@ class FixtureObserver:
         start = self._begun.pop(fixturedef, None)
         if start is None:
             return
-        end, param = self._monotonic(), _param_of(request)
-        self._over[fixturedef] = start, end, param
+        end = self._monotonic()
+        self._over[fixturedef] = start, end
         if end - start >= self._shortest:
-            self._found.append(self._fixture(fixturedef, start, end, param, teardown=True))
+            self._found.append(self._fixture(fixturedef, start, end, _param_of(request), teardown=True))
 
     def teardown_failed(self, error: BaseException) -> None:
         """Marks the fixtures whose teardown raised this: pytest tells of it after the last hook of a fixture."""
-        for fixturedef, cause in _culprits(error):
+        for finish, cause in _culprits(error):
+            fixturedef, request = finish["self"], finish["request"]
             if fixturedef not in self._over:
                 continue
-            plain = self._fixture(fixturedef, *self._over[fixturedef], teardown=True)
+            plain = self._fixture(fixturedef, *self._over[fixturedef], _param_of(request), teardown=True)
             if plain in self._found:
                 self._found.remove(plain)
             self._found.append(plain._replace(failure=_failure(cause)))
@@ -118,14 +119,17 @@ def _param_of(request: pytest.FixtureRequest) -> str:
     return text_of(getattr(request, "param_index", "")) if hasattr(request, "param") else ""
 
 
-def _culprits(error: BaseException) -> Iterator[tuple[pytest.FixtureDef[Any], BaseException]]:
-    """The fixtures in whose teardown an exception arose, with what each raised; pytest groups what several raise."""
+def _culprits(error: BaseException) -> Iterator[tuple[dict[str, Any], BaseException]]:
+    """The teardowns in which an exception arose, as the variables of `FixtureDef.finish`, with what each raised.
+
+    Pytest groups what several raise.
+    """
     for part in getattr(error, "exceptions", ()):
         if isinstance(part, BaseException):
             yield from _culprits(part)
     finished = [frame for frame in _frames(error.__traceback__) if frame.tb_frame.f_code is _FINISH]
     if finished and not hasattr(error, "exceptions"):
-        yield finished[-1].tb_frame.f_locals["self"], error
+        yield finished[-1].tb_frame.f_locals, error
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
