@@ -111,7 +111,7 @@ class ExporterProcess:
         """Tells it that the last line is written: it hurries now. Once is enough."""
         if self._process is not None and not self._concluded and self._heard:
             self._concluded = True
-            with suppress(OSError):  # it has ended, and may have said why
+            with suppress(OSError, ValueError):  # it has ended, and may have said why
                 _tell(self._process, LAST_WORD)
 
     @property

@@ -18,6 +18,7 @@ from pytest_otlp.events import SessionStarted
 from pytest_otlp.launch import ExporterError, ExporterProcess, UnheardError, exporter_for
 from pytest_otlp.recorder import Policy, Recorder
 from pytest_otlp.resource import host, merge, service
+from pytest_otlp.safe import text_of
 from pytest_otlp.version import __version__
 from pytest_otlp.worker import Settings, observe
 
@@ -270,8 +271,8 @@ def _link_of(options: Options, trace_id: str, run_id: str) -> str:
 
 def _may_end_here(config: pytest.Config) -> bool:
     """Whether somebody beside pytest has a hook for its very end: there some leave by `os._exit`."""
-    implementations = config.hook.pytest_unconfigure.get_hookimpls()
-    return not all(found.function.__module__.startswith(("_pytest.", "pytest_otlp.")) for found in implementations)
+    found = [implementation.function for implementation in config.hook.pytest_unconfigure.get_hookimpls()]
+    return not all(text_of(getattr(hook, "__module__", "")).startswith(("_pytest.", "pytest_otlp.")) for hook in found)
 
 
 def _exit_code_before_start() -> pytest.ExitCode:

@@ -226,6 +226,22 @@ def test_the_same_test_twice(run_pytest: Runner) -> None:
     assert [span.name for span in run.tests] == ["test_it.py::test_a"] * 2
 
 
+def test_a_test_that_runs_again_after_others(run_pytest: Runner) -> None:
+    again = """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtestloop(session):
+            result = yield
+            first = session.items[0]
+            first.config.hook.pytest_runtest_protocol(item=first, nextitem=None)
+            return result
+    """
+    run = run_pytest({"conftest.py": again, "test_it.py": "def test_a(): pass\ndef test_b(): pass"})
+    attempts = [(span.name, span.attributes["pytest.attempt"]) for span in run.tests]
+    assert sorted(attempts) == [("test_it.py::test_a", 1), ("test_it.py::test_a", 2), ("test_it.py::test_b", 1)]
+
+
 def test_items_that_are_no_functions(run_pytest: Runner) -> None:
     files = {
         "conftest.py": """
