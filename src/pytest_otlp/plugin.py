@@ -6,6 +6,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,9 +79,13 @@ def _loads_what_is_installed(pluginmanager: pytest.PytestPluginManager) -> bool:
 
 
 def _named(pluginmanager: pytest.PytestPluginManager) -> list[str]:
-    """Plugins that somebody named. What is named on the command line is known from pytest 8.4 on."""
-    given = getattr(pluginmanager.getplugin("pytestconfig"), "known_args_namespace", None)
-    return [*getattr(given, "plugins", ()), *os.environ.get("PYTEST_PLUGINS", "").split(",")]
+    """Plugins that somebody named. What `addopts` names is known from pytest 8.4 on."""
+    config: pytest.Config = pluginmanager.getplugin("pytestconfig")
+    given = getattr(config, "known_args_namespace", None)
+    args = [str(arg) for arg in config.invocation_params.args]
+    apart = [name for flag, name in pairwise(args) if flag == "-p"]
+    together = [arg.removeprefix("-p") for arg in args if arg.startswith("-p")]
+    return [*getattr(given, "plugins", ()), *apart, *together, *os.environ.get("PYTEST_PLUGINS", "").split(",")]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -267,14 +267,12 @@ def test_the_other_owner_of_the_option(run_pytest: Runner, tmp_path: Path, args:
     assert not (run_pytest.folder / "collected").exists()
 
 
-IN_PREPARATION = pytest.mark.skipif(pytest.version_tuple < (8, 4), reason="before, nobody knows who is named next")
-
-
 @pytest.mark.parametrize(
     ("args", "named"),
     [
         ("-p pytest_otel -p pytest_otlp.plugin", ""),
-        pytest.param("-p pytest_otlp.plugin -p pytest_otel", "", marks=IN_PREPARATION),
+        ("-p pytest_otlp.plugin -p pytest_otel", ""),
+        ("-p pytest_otlp.plugin -ppytest_otel", ""),
         ("-p otlp", "pytest_otel"),
         ("", "pytest_otel,pytest_otlp.plugin"),
     ],
@@ -298,6 +296,10 @@ def test_one_of_the_owners_is_switched_off(run_pytest: Runner, tmp_path: Path, a
     run = run_pytest(SUITE, *arg.split(), option=spans, env={"PYTHONPATH": python_path(other)})
     assert run.exit_code == 0, run.stderr
     assert bool(run.spans) == spans
+
+
+def test_a_folder_that_is_called_as_the_other_owner(run_pytest: Runner) -> None:
+    assert run_pytest({"otel/test_it.py": SUITE}, "otel").exit_code == 0
 
 
 @pytest.mark.skipif(pytest.version_tuple < (8, 4), reason="--disable-plugin-autoload came with pytest 8.4")
