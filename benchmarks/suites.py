@@ -46,8 +46,8 @@ SUITES = (
     Suite("off", "1 test, plugin installed and not used", 1, on=False, repeats=10, pairs=60),
     Suite("one", "1 test", 1, repeats=10),
     Suite("latency", "30 tests of 0.2 s", 30, seconds=0.2),
-    Suite("small", "500 empty tests", 500, repeats=10, peers=_SCALE_PEERS),
-    Suite("large", "20,000 empty tests", 20000, repeats=2, peers=_SCALE_PEERS),
+    Suite("small", "500 empty tests", 500, repeats=20, peers=_SCALE_PEERS),
+    Suite("large", "20,000 empty tests", 20000, repeats=4, peers=_SCALE_PEERS),
 )
 
 CONFTEST = """\
