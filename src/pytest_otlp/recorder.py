@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -142,6 +143,8 @@ class Recorder:
         self._plain_status: bool | None = None
         self._plainly = False
         self._observer: TestObserver | None = None
+        self._thread = threading.get_ident()
+        """Writes what is known of a test; others may only add to it."""
         self._phases: PlainPhases | None = None
         """Of the test that runs in this process, which is no `_Attempt` as long as they are gathered."""
         self._gather: Callable[[TestReport], PhaseWatch | None] | None = None
@@ -187,7 +190,7 @@ class Recorder:
         if not key:
             return
         attempt = self._attempts.get(("", nodeid))
-        if attempt is not None and attempt.rows and begins:
+        if attempt is not None and attempt.rows and (begins or threading.get_ident() == self._thread):
             self._write(attempt, "", last=False)
         if attempt is not None:
             earlier = [(start + attempt.offset, end + attempt.offset) for start, end, _ in attempt.plain]

@@ -172,6 +172,7 @@ def test_what_an_interrupted_test_said_and_made(run_pytest: Runner, end: str, ar
         ("made('setup'); END", "", "", ["setup interrupted !"]),
         ("made('setup')", "", "END", ["setup", "call", "teardown interrupted !"]),
         ("", "", "made('teardown'); END", ["setup", "call", "teardown interrupted !"]),
+        ("__import__('time').sleep(0.01)", "", "made('teardown'); END", ["setup", "call", "teardown interrupted !"]),
         ("", "made('call'); pytest.skip('no')", "END", ["setup", "call skipped", "teardown interrupted !"]),
     ],
 )
