@@ -65,8 +65,6 @@ class Session:
         self._header_shown = False
         self._session: pytest.Session | None = None
         self._exporter = exporter
-        self._delivering: ExporterProcess | None = None
-        """The exporter, when all is written and nobody has waited for it yet."""
         if exporter is not None:
             exporter.follow(self._told_to_exporter)
         self.recorder = _recorder_of(bool(self._workers))(
@@ -181,7 +179,6 @@ class Session:
             self._exporter = exporter_for(self._options.endpoint)
             self._exporter.follow(self._told_to_exporter)
         self._exporter.conclude()
-        self._delivering = self._exporter
         if _may_end_here(self._config):
             self.wait_for_exporter()
 
@@ -190,8 +187,10 @@ class Session:
 
         As late as can be: it delivers while pytest collects garbage, which after thousands of tests takes longer.
         """
-        exporter, self._delivering = self._delivering, None
-        if exporter is not None and os.getpid() == self._pid and (line := self._delivered(exporter)):
+        if os.getpid() != self._pid or self.recorder.exit_code is None:
+            return
+        exporter, self._exporter = self._exporter, None
+        if exporter is not None and (line := self._delivered(exporter)):
             self._say(line)
 
     def _say(self, line: str) -> None:

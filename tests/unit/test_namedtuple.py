@@ -14,24 +14,24 @@ import pytest
 from pytest_otlp import namedtuple
 
 
-class Original(typing.NamedTuple):
-    name: str
-    number: int = 2
-    rest: tuple[str, ...] = ()
+def defined(kind: str, base: Any) -> Any:
+    """A class of this module, as `pickle` wants it."""
 
-    @property
-    def twice(self) -> int:
-        return 2 * self.number
+    class Defined(base):  # type: ignore[misc]
+        name: str
+        number: int = 2
+        rest: tuple[str, ...] = ()
+
+        @property
+        def twice(self) -> Any:
+            return 2 * self.number
+
+    Defined.__name__ = Defined.__qualname__ = kind
+    return Defined
 
 
-class Own(namedtuple.NamedTuple):
-    name: str
-    number: int = 2
-    rest: tuple[str, ...] = ()
-
-    @property
-    def twice(self) -> int:
-        return 2 * self.number
+Original = defined("Original", typing.NamedTuple)
+Own = defined("Own", namedtuple.NamedTuple)
 
 
 @pytest.fixture(params=[Original, Own])
