@@ -5,11 +5,14 @@ are comes with the settings. An argument is the descriptor (`pidfd_open`) of the
 we need not be its child to see it end.
 """
 
+import gc
 import os
 import sys
 
 
 def main() -> None:
+    gc.disable()  # what modules are made of is no garbage, now or later
+
     watched = int(sys.argv[1]) if sys.argv[1:] else None
     if watched is not None:
         _leave()
@@ -23,6 +26,11 @@ def main() -> None:
     task = Task()
 
     from pytest_otlp.exporter.process import follow  # noqa: PLC0415  takes its time, in which the task comes
+
+    gc.freeze()
+    # What is made of a line is no cycle, and gone with the request that it is sent in: thousands are none too many.
+    gc.set_threshold(20_000)
+    gc.enable()
 
     settings = task.settings()
     if settings:  # else there is nothing to follow

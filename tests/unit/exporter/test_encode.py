@@ -334,8 +334,8 @@ def test_a_gauge_of_a_whole_number_stays_one() -> None:
 
 def test_a_format_may_set_its_own_limit() -> None:
     lines = Format(lambda _: b"12345", lambda _, records: b",".join(records), 32 + 12)
-    encoded = encode({}, [span(n) for n in range(1, 6)], lines)
-    assert [payload.data for payload in encoded.payloads] == [b"12345,12345", b"12345,12345", b"12345"]
+    encoded = encode({}, [span(n) for n in range(1, 10)], lines)
+    assert [payload.data for payload in encoded.payloads] == [b"12345,12345"] * 4 + [b"12345"]
 
 
 def test_a_span_without_attributes_is_no_problem() -> None:
