@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pytest_otlp.namedtuple import NamedTuple
-from pytest_otlp.recorder import Policy, Recorder
+from pytest_otlp.recorder import Attempt, Policy, Recorder
 from pytest_otlp.reports import FACTS, PlainReport, plain_report_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class ControllerRecorder(Recorder):
         self._waiting: deque[_Start | PlainReport] = deque()
         self._turn = threading.RLock()
         """Of who takes from what waits; to put something there needs none."""
+        self._starts: list[Attempt] = []
+        """Tests that began, in their order: one that has passed before we come to it needs no line for its start."""
         self._stuck: PlainReport | None = None
         """What comes before all that waits, and is more than a plain pass after all: other plugins may have to be asked
         about it, in their own thread."""
@@ -110,6 +112,7 @@ class ControllerRecorder(Recorder):
         """In the thread of its own."""
         with self._turn:
             self._stuck = self._stuck or self._tell_waiting()
+            self._announce_all()
             self._journal.flush()
 
     @contextmanager
@@ -118,7 +121,9 @@ class ControllerRecorder(Recorder):
         with self._turn:
             while (fact := self._stuck or self._tell_waiting()) is not None:
                 self._stuck = None
+                self._announce_all()
                 self._safely(self._tell_more, fact)
+            self._announce_all()
             try:
                 yield
             finally:
@@ -142,12 +147,17 @@ class ControllerRecorder(Recorder):
             return True
 
     def _tell_start(self, start: _Start) -> bool:
-        """Who runs a test nobody says at its start; most have reported by now."""
-        waiting = self._waiting.copy()
-        reports = (fact for fact in waiting if isinstance(fact, PlainReport) and fact.nodeid == start.nodeid)
-        worker = next((report.worker for report in reports), "")
-        self.start_elsewhere(start.nodeid, worker or worker_that_runs(self._dsession, start.nodeid), start.time)
+        attempt = self.start_elsewhere(start.nodeid, start.time)
+        if attempt is not None:
+            self._starts.append(attempt)
         return True
+
+    def _announce_all(self) -> None:
+        """Who runs a test nobody says at its start; most have reported by now."""
+        for attempt in self._starts:
+            if attempt.untold:
+                self.announce(attempt, attempt.announced or worker_that_runs(self._dsession, attempt.nodeid))
+        self._starts.clear()
 
     @property
     def _dsession(self) -> Any:

@@ -315,6 +315,8 @@ class TestPassed(NamedTuple):
     """us, as pytest reported them for the phases."""
     case: Case | None = None
     """Of a test that another process ran, where its start did not tell."""
+    nodeid: str = ""
+    """Of a test whose start was not told; it began with its setup."""
 
 
 class TestCrashed(NamedTuple):
@@ -425,14 +427,15 @@ def encode(event: Event) -> str:
     if isinstance(event, TestPassed):
         times = pack_times(0, event.times, [duration / _MICROSECONDS for duration in event.durations])
         case = encode_case(event.case) if event.case else ""
-        return encode_passed(event.key, event.attempt, event.worker, times, case)
+        return encode_passed(event.key, event.attempt, event.worker, times, case, event.nodeid)
     return _encode((_TAGS[type(event)], *event)) + "\n"
 
 
 STARTED = '["start",%d,%s,%d,%s]\n'
 """The line of a `TestStarted`, for `%`: key, encoded node id, time, encoded case. Each test pays, so it is no call."""
 PASSED = '["ok",%d,%d,%s,"%s"%s]\n'
-"""The same of a `TestPassed`: key, attempt, encoded worker, what `PACK_TIMES` gives in hex, a comma and the case."""
+"""The same of a `TestPassed`: key, attempt, encoded worker, what `PACK_TIMES` gives in hex, then each further field
+after a comma."""
 PACK_TIMES = _TIMES.pack
 """As `pack_times`, of single values."""
 
@@ -443,9 +446,10 @@ def encode_started(key: int, nodeid: str, time: int, case: str = "", worker: str
     return STARTED % (key, quoted(nodeid), time, f"{case or 'null'}{last}")
 
 
-def encode_passed(key: int, attempt: int, worker: str, times: str, case: str = "") -> str:
+def encode_passed(key: int, attempt: int, worker: str, times: str, case: str = "", nodeid: str = "") -> str:
     """The line of a `TestPassed`, from times that are packed and a case that is encoded already."""
-    return PASSED % (key, attempt, quoted(worker), times, f",{case}" if case else "")
+    last = f",{case or 'null'},{quoted(nodeid)}" if nodeid else f",{case}" if case else ""
+    return PASSED % (key, attempt, quoted(worker), times, last)
 
 
 def pack_times(offset: int, times: Sequence[int], durations: Sequence[float]) -> str:
@@ -633,7 +637,8 @@ def _phase_started(fields: list[Any]) -> PhaseStarted:
 def _test_passed(fields: list[Any]) -> TestPassed:
     key, attempt, worker, packed = fields[:4]
     times, durations = _unpack_times(packed)
-    return TestPassed(key, attempt, worker, times, durations, case_of(fields[4]) if len(fields) > 4 else None)
+    case = case_of(fields[4]) if len(fields) > 4 else None
+    return TestPassed(key, attempt, worker, times, durations, case, fields[5] if len(fields) > 5 else "")
 
 
 def _collect_failed(fields: list[Any]) -> CollectFailed:

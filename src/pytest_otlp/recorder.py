@@ -80,14 +80,16 @@ _Times = tuple[int, int, float]
 """Of a phase: start and end in ns of some clock, and the duration that pytest reports in s."""
 
 
-class _Attempt:
+class Attempt:
     """A test of which reports still come."""
 
     number = 1
     case = ""
     """Encoded; empty where it is told, or not known."""
     announced = ""
-    """The worker that its start named."""
+    """The worker that its start names."""
+    untold = 0
+    """When it began; 0 where its start is told."""
     passed = True
     rerun = False
     """Another attempt will follow it."""
@@ -133,8 +135,8 @@ class Recorder:
         self._now = now
         self._policy = policy
         self._keys = 0
-        self._unclaimed: dict[str, list[_Attempt]] = {}
-        self._attempts: dict[tuple[str, str], _Attempt] = {}
+        self._unclaimed: dict[str, list[Attempt]] = {}
+        self._attempts: dict[tuple[str, str], Attempt] = {}
         self._warnings = 0
         self._told_warnings: Counter[str] = Counter()
         """By node id: warnings that stand on the test already, and of which pytest will tell yet."""
@@ -146,7 +148,7 @@ class Recorder:
         self._thread = threading.get_ident()
         """Writes what is known of a test; others may only add to it."""
         self._phases: PlainPhases | None = None
-        """Of the test that runs in this process, which is no `_Attempt` as long as they are gathered."""
+        """Of the test that runs in this process, which is no `Attempt` as long as they are gathered."""
         self._gather: Callable[[TestReport], PhaseWatch | None] | None = None
         """Gathers them; None before the end of the collection, and where each test has more to tell."""
         self._current = 0, ""
@@ -200,36 +202,41 @@ class Recorder:
         self._append(events.encode(PhaseStarted(key, number, when, time, tuple(earlier))))
 
     def _keep_current(self) -> None:
-        """What was gathered of the test of this process goes on as an `_Attempt`: it is no plain pass after all."""
+        """What was gathered of the test of this process goes on as an `Attempt`: it is no plain pass after all."""
         phases = self._phases
         if phases is None or (taken := phases.give_up()) is None:
             return
         key, nodeid = self._current
-        attempt = self._attempts["", nodeid] = _Attempt(key, nodeid)
+        attempt = self._attempts["", nodeid] = Attempt(key, nodeid)
         attempt.number = phases.attempt
         attempt.offset = phases.offset
         attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
         attempt.latest = taken[-1].when if taken else ""
 
-    def start_elsewhere(self, nodeid: str, worker: str, time: int) -> None:
-        """A test of a worker (empty where it is not known yet) is about to run, or a further attempt of it."""
+    def start_elsewhere(self, nodeid: str, time: int) -> Attempt | None:
+        """A test of a worker is about to run: what is to be announced of it, before anything else but a plain pass.
+
+        None of a further attempt: of that the worker is known.
+        """
         for (owner, known), attempt in self._attempts.items():
             if known == nodeid and attempt.awaited:
                 attempt.awaited = False
                 self._append(events.encode_started(attempt.key, nodeid, time, worker=owner))
-                return
-        self._announce(nodeid, worker, time)
+                return None
+        return self._begin(nodeid, time)
 
-    def _announce(self, nodeid: str, worker: str, time: int) -> None:
-        attempt = self._new_attempt(nodeid)
-        attempt.announced = worker
-        self._append(events.encode_started(attempt.key, nodeid, time, worker=worker))
-
-    def _new_attempt(self, nodeid: str) -> _Attempt:
+    def _begin(self, nodeid: str, time: int) -> Attempt:
         self._keys += 1
-        attempt = _Attempt(self._keys, nodeid)
+        attempt = Attempt(self._keys, nodeid)
+        attempt.untold = time
         self._unclaimed.setdefault(nodeid, []).append(attempt)
         return attempt
+
+    def announce(self, attempt: Attempt, worker: str) -> None:
+        """Tells of its start. `worker`: empty where it is not known yet."""
+        attempt.announced = worker
+        self._append(events.encode_started(attempt.key, attempt.nodeid, attempt.untold, attempt.case, worker))
+        attempt.untold, attempt.case = 0, ""
 
     @property
     def current_key(self) -> int:
@@ -295,42 +302,47 @@ class Recorder:
             unpacked = unpack(facts)
             self._learn(attempt, unpacked)
             self._take(attempt, plain, unpacked.start, unpacked.end)
-        if worker != attempt.announced and attempt.plain and when == "setup":
-            self._place(attempt, worker)
+        if worker != attempt.announced and when == "setup":
+            if attempt.untold:
+                attempt.announced = worker
+            elif attempt.plain:
+                self._place(attempt, worker)
         return True
 
-    def _learn(self, attempt: _Attempt, facts: Facts) -> None:
+    def _learn(self, attempt: Attempt, facts: Facts) -> None:
         """What the facts of any phase tell of the test."""
         attempt.number = facts.attempt or attempt.number
         attempt.case = facts.case or attempt.case
         for number, (start, end) in enumerate(facts.earlier[: len(attempt.plain)]):
             attempt.plain[number] = start, end, attempt.plain[number][2]
 
-    def _take_briefly(self, attempt: _Attempt, plain: PlainReport, facts: str) -> None:
+    def _take_briefly(self, attempt: Attempt, plain: PlainReport, facts: str) -> None:
         """The teardown's report has the times of all phases: until then those of the reports have to do."""
         if plain.when == "teardown":
-            self._append(events.encode_passed(attempt.key, attempt.number, plain.worker, facts, attempt.case))
+            nodeid = attempt.nodeid if attempt.untold else ""
+            self._append(events.encode_passed(attempt.key, attempt.number, plain.worker, facts, attempt.case, nodeid))
+            attempt.untold = 0
             self._forget(attempt, plain.worker)
         else:
             attempt.brief = True
             attempt.case = facts or attempt.case
             attempt.plain.append((int(plain.start * 1e9), int(plain.stop * 1e9), plain.duration))
 
-    def _take(self, attempt: _Attempt, plain: PlainReport, start: int, end: int) -> None:
+    def _take(self, attempt: Attempt, plain: PlainReport, start: int, end: int) -> None:
         attempt.plain.append((start, end, plain.duration))
         if plain.when == "teardown":
             self._pass(attempt, plain.worker)
         elif end - start > LONG_PHASE:
             self._write(attempt, plain.worker, last=False)
 
-    def _pass(self, attempt: _Attempt, worker: str) -> None:
+    def _pass(self, attempt: Attempt, worker: str) -> None:
         """All three phases are told in one short line."""
         (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
         times = events.pack_times(attempt.offset, (a, b, c, d, e, f), (setup, call, teardown))
         self._append(events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case))
         self._forget(attempt, worker)
 
-    def _place(self, attempt: _Attempt, worker: str) -> None:
+    def _place(self, attempt: Attempt, worker: str) -> None:
         """The first report of a test says which worker runs it, if its start did not: its span's id depends on it."""
         self._append(events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case))
         attempt.case = ""
@@ -382,14 +394,14 @@ class Recorder:
         case = packed if packed and report.when == "setup" else ""
         return Facts(start, start + int(report.duration * 1e9), 0, case)
 
-    def _add_subtest(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
+    def _add_subtest(self, attempt: Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
         category = self._category(report)
         attempt.told = True
         attempt.passed = attempt.passed and report.outcome == "passed"
         attempt.subtests = (*attempt.subtests, subtest_of(report, category, facts, self._policy.redact))
 
-    def _add(self, attempt: _Attempt, report: pytest.TestReport, facts: Facts) -> None:
+    def _add(self, attempt: Attempt, report: pytest.TestReport, facts: Facts) -> None:
         # Of a test with subtests pytest finds out only by this question that it failed.
         category = self._asked(report) if attempt.subtests else self._category(report)
         last = report.when == "teardown"
@@ -402,20 +414,18 @@ class Recorder:
             attempt.rerun = attempt.awaited = last = True
         self._add_row(attempt, report, category, facts, last=last)
 
-    def _claim(self, worker: str, nodeid: str) -> _Attempt:
+    def _claim(self, worker: str, nodeid: str) -> Attempt:
         """The first report of a test that a worker runs: now the worker is known."""
         waiting = self._unclaimed.get(nodeid)
         if not waiting:
-            self._announce(nodeid, worker, self._now())
+            self.announce(self._begin(nodeid, self._now()), worker)
             waiting = self._unclaimed[nodeid]
         attempt = self._attempts[worker, nodeid] = waiting.pop(0)
         if not waiting:
             del self._unclaimed[nodeid]
         return attempt
 
-    def _add_row(
-        self, attempt: _Attempt, report: pytest.TestReport, category: str, facts: Facts, *, last: bool
-    ) -> None:
+    def _add_row(self, attempt: Attempt, report: pytest.TestReport, category: str, facts: Facts, *, last: bool) -> None:
         extra = facts.extra or PhaseExtra()
         for line in extra.process:
             self._append(line)
@@ -436,7 +446,7 @@ class Recorder:
         self._settle_plain(attempt)
         attempt.rows.append(events.encode_phase(phase))
 
-    def _settle_plain(self, attempt: _Attempt) -> None:
+    def _settle_plain(self, attempt: Attempt) -> None:
         """The first phases get rows of their own: the test is no plain pass after all, or takes long."""
         if attempt.plain:
             attempt.rows += [
@@ -452,10 +462,10 @@ class Recorder:
             ]
             attempt.plain.clear()
 
-    def _output_wanted(self, attempt: _Attempt) -> bool:
+    def _output_wanted(self, attempt: Attempt) -> bool:
         return self._policy.output == "all" or (self._policy.output == "failed" and not attempt.passed)
 
-    def _write(self, attempt: _Attempt, worker: str, *, last: bool) -> None:
+    def _write(self, attempt: Attempt, worker: str, *, last: bool) -> None:
         self._settle_plain(attempt)
         self._append(
             events.encode_phases(attempt.key, attempt.number, worker, attempt.rows, last=last, case=attempt.case)
@@ -463,7 +473,7 @@ class Recorder:
         attempt.rows.clear()
         attempt.case = ""
 
-    def _end(self, attempt: _Attempt, worker: str) -> None:
+    def _end(self, attempt: Attempt, worker: str) -> None:
         self._write(attempt, worker, last=True)
         if attempt.rerun:
             attempt.number += 1
@@ -473,7 +483,7 @@ class Recorder:
         else:
             self._forget(attempt, worker)
 
-    def _forget(self, attempt: _Attempt, worker: str) -> None:
+    def _forget(self, attempt: Attempt, worker: str) -> None:
         # flaky reports further rounds of a test whose teardown is told already.
         self._current = 0, ""
         del self._attempts[worker, attempt.nodeid]

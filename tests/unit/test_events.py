@@ -69,6 +69,14 @@ def test_a_pass(key: int, attempt: int, worker: str, times: list[int], case: eve
     assert events.decode(told) == passed._replace(case=case)
 
 
+@given(model.texts.filter(bool), st.none() | model.cases)
+def test_a_pass_of_a_test_whose_start_was_not_told(nodeid: str, case: events.Case | None) -> None:
+    packed = events.pack_times(9, [1, 2, 3, 4, 5, 6], [0.5, 0.25, 2.0])
+    line = events.encode_passed(3, 1, "gw0", packed, events.encode_case(case) if case else "", nodeid)
+    passed = events.TestPassed(3, 1, "gw0", (10, 11, 12, 13, 14, 15), (500_000, 250_000, 2_000_000), case, nodeid)
+    assert events.decode(line) == events.decode(events.encode(passed)) == passed
+
+
 @given(st.lists(model.events.map(events.encode) | st.sampled_from(["torn", '["later",1]\n', "[]", "1],[2", "7"])))
 def test_many_lines_are_read_like_each_of_them(lines: list[str]) -> None:
     def one(line: str) -> Event | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_otlp import semconv
-from pytest_otlp.events import Event, LogFact, Phase, SessionStarted, TestStarted
+from pytest_otlp.events import Event, LogFact, Phase, SessionStarted, TestPassed, TestStarted
 from pytest_otlp.exporter.records import AttributeValue, LogRecord, SharedSpan, Span
 from pytest_otlp.exporter.run import Attempt, Final, Passed, SessionClosed
 from pytest_otlp.exporter.spans import exception_attributes
@@ -26,6 +26,8 @@ def started(trace: Trace, event: Event) -> Iterable[LogRecord]:
             yield _record(trace, event.time, semconv.EVENT_RUN_STARTED, INFO, "run started", attributes, trace.root_id)
         case TestStarted():
             yield _case_started(trace, event)
+        case TestPassed() if event.nodeid:
+            yield _case_started(trace, TestStarted(event.key, event.nodeid, event.times[0], event.case))
 
 
 def _case_started(trace: Trace, event: TestStarted) -> LogRecord:

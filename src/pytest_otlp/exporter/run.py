@@ -344,20 +344,27 @@ class Run:
         return (attempt,)
 
     def _passed(self, event: TestPassed) -> Iterable[Final]:
-        test = self._open.pop(event.key, None)
-        if test is None:
-            return ()
-        _, number, worker, times, durations, case = event
+        _, number, worker, times, durations, case, nodeid = event
         start, end = times[0], times[5]
+        begun: Iterable[FileFinished] = ()
+        test = self._open.pop(event.key, None)
+        if test is not None:
+            nodeid, case = test.nodeid, case or test.case
+        elif not nodeid:
+            return ()
+        elif self.files is not None:
+            begun = self.files.begin(nodeid, start)
         self.counts["passed"] += 1
         self.tests += 1
         self._workers.count(worker, "passed")
         self.last_progress = max(self.last_progress, end)
         self._latest = max(self._latest, end + SHORTEST)
         if self.files is not None:
-            self.files.end(AttemptOver(test.nodeid, worker, number, start, end, "passed", ("passed",)))
-        passed = Passed(test.nodeid, worker, number, case or test.case, times, durations, test.retried)
-        return (_with_debugger(passed, test.debugged),) if test.debugged else (passed,)
+            self.files.end(AttemptOver(nodeid, worker, number, start, end, "passed", ("passed",)))
+        passed = Passed(nodeid, worker, number, case, times, durations, test is not None and test.retried)
+        if test is not None and test.debugged:
+            return (_with_debugger(passed, test.debugged),)
+        return (*begun, passed)
 
     def _attempt(self, test: _Open) -> Attempt:
         phases = tuple(test.phases)
@@ -521,7 +528,7 @@ def _tests_something(event: Event) -> bool:
         case SessionFinished():
             return event.exit_code not in _NOTHING_TESTED
         case _:
-            return isinstance(event, TestStarted | CollectFailed)
+            return isinstance(event, TestStarted | TestPassed | CollectFailed)
 
 
 def _categories(phases: Iterable[Phase]) -> Sequence[str]:

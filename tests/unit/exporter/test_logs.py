@@ -82,6 +82,14 @@ def test_a_test() -> None:
     assert (ended.time, ended.severity, ended.body) == (BEGIN + 3_000_000, 9, "test_it.py::test_1 passed")
 
 
+def test_a_test_whose_start_was_not_told_by_itself() -> None:
+    times = (BEGIN, *range(BEGIN + 1, BEGIN + 6))
+    passed = events.TestPassed(1, 1, "gw0", times, (1, 2, 3), CASE)
+    apart = records_of(events.TestStarted(1, "a.py::t", BEGIN, CASE), passed, run_id="run", workers=1)
+    assert records_of(passed._replace(nodeid="a.py::t"), run_id="run", workers=1) == apart
+    assert [record.event_name for record in apart[1:]] == ["test.case.started", "test.case.finished"]
+
+
 @pytest.mark.parametrize(
     ("category", "severity"),
     [("passed", 9), ("skipped", 9), ("xfailed", 9), ("failed", 17), ("error", 17), ("rerun", 17)],

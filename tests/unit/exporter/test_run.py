@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_otlp import events
 from pytest_otlp.events import (
+    Case,
     CollectFailed,
     CollectionFinished,
     CollectSkipped,
@@ -17,13 +18,15 @@ from pytest_otlp.events import (
     PhasesFinished,
     SessionFinished,
 )
-from pytest_otlp.exporter.run import Attempt, Passed, Run, SessionClosed, outcome_of, status_of
+from pytest_otlp.exporter.files import FileFinished
+from pytest_otlp.exporter.run import Attempt, Final, Passed, Run, SessionClosed, outcome_of, status_of
 from pytest_otlp.exporter.workers import WorkerOver
 from support import model
 from support.model import BEGIN, Plan, a_session, a_test, finals_of
 
 END = BEGIN + 60_000_000_000
 DIED = Failure("E", "died", "")
+CASE = Case("a.py", 1, "t", "a.py")
 
 
 def the_end(exit_code: int = 0, failure: Failure | None = None) -> SessionFinished:
@@ -53,6 +56,30 @@ def test_any_interleaving_gives_the_same(plan: Plan, data: st.DataObject) -> Non
     assert len(found) == len(expected)
     assert run.counts == sequential.counts
     assert run.tests == sequential.tests
+
+
+def test_a_pass_says_all_where_the_start_was_not_told() -> None:
+    passed = events.TestPassed(1, 1, "gw0", (BEGIN, *range(BEGIN + 1, BEGIN + 6)), (1, 2, 3), CASE)
+    split = events.TracesSplit("file", {"a.py": 1, "b.py": 1})
+    other = events.TestStarted(2, "b.py::t", BEGIN + 9)
+
+    def told(*about: events.Event) -> list[Final]:
+        return finals_of([a_session(run_id="run", workers=1), split, *about, other, the_end()])
+
+    apart = told(events.TestStarted(1, "a.py::t", BEGIN), passed)
+    assert told(passed._replace(nodeid="a.py::t")) == apart
+    assert [type(final) for final in apart[:2]] == [Passed, FileFinished]
+
+
+def test_a_test_that_passed_ends_the_file_before_it() -> None:
+    times = (BEGIN, *range(BEGIN + 1, BEGIN + 6))
+    first, second = (
+        events.TestPassed(key, 1, "gw0", times, (1, 2, 3), nodeid=nodeid)
+        for key, nodeid in enumerate(("a.py::t", "b.py::t"), 1)
+    )
+    split = events.TracesSplit("file", {"a.py": 1, "b.py": 1})
+    found = finals_of([a_session(workers=1), split, first, second])
+    assert [type(final) for final in found] == [Passed, FileFinished, Passed]
 
 
 @given(model.plans(), st.data())
@@ -97,7 +124,11 @@ def test_every_test_ends_once(plan: Plan, data: st.DataObject) -> None:
     finals = finals_of(told[:length], run)
     finals += run.abandon(END)
     attempts = [final for final in finals if isinstance(final, Attempt | Passed)]
-    started = {event.nodeid for event in told[:length] if isinstance(event, events.TestStarted)}
+    started = {
+        event.nodeid
+        for event in told[:length]
+        if isinstance(event, events.TestStarted) or (isinstance(event, events.TestPassed) and event.nodeid)
+    }
     assert {attempt.nodeid for attempt in attempts} == started
     numbers = Counter((attempt.nodeid, attempt.number) for attempt in attempts)
     assert set(numbers.values()) <= {1}
