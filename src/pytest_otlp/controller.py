@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,9 +35,6 @@ class _Start(NamedTuple):
 
     nodeid: str
     time: int
-
-
-_Fact = TypeVar("_Fact", _Start, PlainReport)
 
 
 class DelayedWork:
@@ -122,7 +119,7 @@ class ControllerRecorder(Recorder):
             while (fact := self._stuck or self._tell_waiting()) is not None:
                 self._stuck = None
                 self._announce_all()
-                self._safely(self._tell_more, fact)
+                self._tell_more(fact)
             self._announce_all()
             try:
                 yield
@@ -133,24 +130,19 @@ class ControllerRecorder(Recorder):
         """Up to what is more than a plain pass, which then waits no more."""
         while self._waiting:
             fact = self._waiting.popleft()
-            if isinstance(fact, _Start):
-                self._safely(self._tell_start, fact)
-            elif not self._safely(self._take_from_afar, fact):
-                return fact
+            try:
+                if isinstance(fact, _Start):
+                    self._take_start(fact)
+                elif not self._take_from_afar(fact):
+                    return fact
+            except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
+                self._note_defect(fact.nodeid, error)
         return None
 
-    def _safely(self, tell: Callable[[_Fact], bool], fact: _Fact) -> bool:
-        try:
-            return tell(fact)
-        except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
-            self._note_defect(fact.nodeid, error)
-            return True
-
-    def _tell_start(self, start: _Start) -> bool:
+    def _take_start(self, start: _Start) -> None:
         attempt = self.start_elsewhere(start.nodeid, start.time)
         if attempt is not None:
             self._starts.append(attempt)
-        return True
 
     def _announce_all(self) -> None:
         """Who runs a test nobody says at its start; most have reported by now."""
@@ -163,11 +155,13 @@ class ControllerRecorder(Recorder):
     def _dsession(self) -> Any:
         return self._config.pluginmanager.getplugin("dsession")
 
-    def _tell_more(self, plain: PlainReport) -> bool:
-        if plain.facts is not None:
-            plain.report.__dict__[FACTS] = plain.facts
-        self._record(plain.report)
-        return True
+    def _tell_more(self, plain: PlainReport) -> None:
+        try:
+            if plain.facts is not None:
+                plain.report.__dict__[FACTS] = plain.facts
+            self._record(plain.report)
+        except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
+            self._note_defect(plain.nodeid, error)
 
     def tell(self, line: str) -> None:
         with self._in_order():

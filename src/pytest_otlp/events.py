@@ -550,7 +550,7 @@ def case_of(fields: list[Any] | None) -> Case | None:
         return None
     path, line, function, suite, description, markers, parameters, group = fields[:8]
     pairs = tuple((name, value) for name, value in parameters) if parameters else ()
-    return Case(path, line, function, suite, description, tuple(markers), pairs, group)
+    return Case._make((path, line, function, suite, description, tuple(markers), pairs, group))
 
 
 def fixture_of(fields: list[Any]) -> Fixture:
@@ -626,7 +626,7 @@ def _phases_finished(fields: list[Any]) -> PhasesFinished:
 def _test_started(fields: list[Any]) -> TestStarted:
     key, nodeid, time = fields[:3]
     case = case_of(fields[3]) if len(fields) > 3 else None
-    return TestStarted(key, nodeid, time, case, fields[4] if len(fields) > 4 else "")
+    return TestStarted._make((key, nodeid, time, case, fields[4] if len(fields) > 4 else ""))
 
 
 def _phase_started(fields: list[Any]) -> PhaseStarted:
@@ -638,7 +638,8 @@ def _test_passed(fields: list[Any]) -> TestPassed:
     key, attempt, worker, packed = fields[:4]
     times, durations = _unpack_times(packed)
     case = case_of(fields[4]) if len(fields) > 4 else None
-    return TestPassed(key, attempt, worker, times, durations, case, fields[5] if len(fields) > 5 else "")
+    nodeid = fields[5] if len(fields) > 5 else ""
+    return TestPassed._make((key, attempt, worker, times, durations, case, nodeid))
 
 
 def _collect_failed(fields: list[Any]) -> CollectFailed:

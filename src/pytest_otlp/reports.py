@@ -130,8 +130,8 @@ def plain_report_of(report: pytest.TestReport) -> PlainReport | None:
     ):
         return None
     worker = told.get("worker_id", "")
-    return PlainReport(
-        report, report.when, report.nodeid, worker, told.get(FACTS), report.start, report.stop, report.duration
+    return PlainReport._make(
+        (report, report.when, report.nodeid, worker, told.get(FACTS), report.start, report.stop, report.duration)
     )
 
 

@@ -59,7 +59,7 @@ def test_values_by_place_by_name_and_by_default(kind: Any) -> None:
         lambda kind: kind("a", wrong=1),
         lambda kind: kind("a", 1, (), number=2),
         lambda kind: kind("a")._replace(wrong=1),
-        lambda kind: kind._make(()),
+        lambda kind: kind._make(("a", 1)),
         lambda kind: kind._make(("a", 1, (), 4)),
     ],
 )
