@@ -582,6 +582,7 @@ def logs_of(fields: Iterable[list[Any]]) -> tuple[LogFact, ...]:
 
 
 def phase_of(fields: list[Any]) -> Phase:
+    _check_phase(fields[0])
     if len(fields) == PLAIN_FIELDS:
         return Phase._make([*fields, *_NOTHING_MORE])
     rest = [*fields[PLAIN_FIELDS:], *_NOTHING_MORE[len(fields) - PLAIN_FIELDS :]]
@@ -605,6 +606,12 @@ def phase_of(fields: list[Any]) -> Phase:
             tuple(map(step_of, steps)),
         ]
     )
+
+
+def _check_phase(when: object) -> None:
+    """The id of a phase's span depends on its name. Raises ValueError where it is none of pytest's."""
+    if when not in PHASES:
+        raise ValueError(f"no phase {when!r}")
 
 
 def step_of(fields: list[Any]) -> Step:
@@ -631,6 +638,7 @@ def _test_started(fields: list[Any]) -> TestStarted:
 
 def _phase_started(fields: list[Any]) -> PhaseStarted:
     key, attempt, when, time, earlier = fields[:5]
+    _check_phase(when)
     return PhaseStarted(key, attempt, when, time, tuple((start, end) for start, end in earlier))
 
 

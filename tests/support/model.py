@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 
 from pytest_otlp.events import (
+    PHASES,
     AppSpan,
     Case,
     CollectFailed,
@@ -81,7 +82,7 @@ logs = st.builds(LogFact, times, st.integers(1, 24), texts, texts, texts, number
 steps = st.builds(Step, texts, texts, texts, numbers, times, times, st.none() | failures)
 phases = st.builds(
     Phase,
-    texts,
+    st.sampled_from(PHASES),
     texts,
     texts,
     times,
@@ -146,7 +147,7 @@ events: st.SearchStrategy[Event] = st.one_of(
         st.none() | cases,
         texts,
     ),
-    st.builds(PhaseStarted, numbers, numbers, texts, times, tuples_of(st.tuples(times, times))),
+    st.builds(PhaseStarted, numbers, numbers, st.sampled_from(PHASES), times, tuples_of(st.tuples(times, times))),
     st.builds(TestCrashed, numbers, texts, times, texts, st.booleans()),
     st.builds(RunWarned, times, texts, warnings),
     app_spans,

@@ -169,6 +169,15 @@ def test_lines_as_they_are_released() -> None:
     assert events.decode(line) == passed
 
 
+@pytest.mark.parametrize(
+    "line",
+    ['["done",3,1,"gw0",true,[["body","passed","passed",1,2,0.001]],null]', '["phase",3,1,"body",5,[]]'],
+)
+def test_a_phase_that_is_none_of_pytests(line: str) -> None:
+    with pytest.raises(ValueError, match="no phase 'body'"):
+        events.decode(line)
+
+
 def test_values_that_json_does_not_know_become_text() -> None:
     class Strange:
         def __str__(self) -> str:

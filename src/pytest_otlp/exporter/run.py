@@ -332,7 +332,7 @@ class Run:
         test.case = test.case or event.case
         test.phases += event.phases
         self.counts.update(_categories(event.phases))
-        if not event.last:
+        if not (event.last and test.phases):
             return ()
         attempt = self._attempt(test)
         if attempt.outcome == "rerun":

@@ -218,6 +218,12 @@ def test_an_attempt_tells_the_whole_test() -> None:
     assert [phase.when for phase in attempt.phases] == ["setup", "call", "teardown"]
 
 
+def test_a_test_that_was_over_without_a_phase_goes_on() -> None:
+    over = PhasesFinished(1, 1, "", last=True, phases=())
+    (attempt,) = attempts_of(a_session(), events.TestStarted(1, "a", BEGIN), over, the_end(2))
+    assert attempt.outcome == "interrupted"
+
+
 def test_the_first_failure_is_the_tests() -> None:
     early, late = Failure("First", "1", ""), Failure("Second", "2", "")
     rows = (a_phase("setup", ""), a_phase("call", "failed", failure=early), a_phase("teardown", "error", failure=late))
