@@ -105,6 +105,8 @@ class Files:
         self._plan = plan
         self._linked = plan.per == "test"
         self._open: dict[str, _File] = {}
+        self._complete: dict[str, _File] = {}
+        """Of these, those whose tests are over."""
         self._closed: set[str] = set()
 
     def begin(self, nodeid: str, time: int) -> Iterable[FileFinished]:
@@ -119,9 +121,7 @@ class Files:
             file = self._open[path] = _File(path, self._plan.tests.get(path, 0), divided=divided)
         if file is not None:
             self._part(file, nodeid, time)
-            if len(self._open) == 1:
-                return ()
-        return [self._close(other) for other in list(self._open.values()) if other is not file and other.complete]
+        return [self._close(other) for other in tuple(self._complete.values()) if other is not file]
 
     def _part(self, file: _File, nodeid: str, start: int) -> _Part:
         number = self._plan.part_of(file.path, nodeid) if file.divided else 0
@@ -137,6 +137,8 @@ class Files:
         self._part(file, test.nodeid, test.start).add(test)
         if test.outcome != "rerun":
             file.over.add((test.worker, test.nodeid))
+            if file.complete:
+                self._complete[file.path] = file
         if self._linked:
             known = file.bad if test.bad else file.good
             if len(known) < MOST_LINKS:
@@ -148,6 +150,7 @@ class Files:
 
     def _close(self, file: _File) -> FileFinished:
         del self._open[file.path]
+        self._complete.pop(file.path, None)
         self._closed.add(file.path)
         return file.finished(linked=self._linked)
 
