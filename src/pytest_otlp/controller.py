@@ -1,8 +1,7 @@
 """The recorder of xdist's controller: what most reports tell is written down some of it at a time.
 
 The controller gets four messages of each test, one by one, between much other work, and its threads wait for each
-other's turn: with two workers on two processors that cost its process 200 to 300 us a test. About 100 are left where a
-thread of our own takes what a plain pass tells from a queue, a few times a second.
+other's turn. What a plain pass tells is only noted then; a thread of its own tells of it, some dozen times a second.
 """
 
 from __future__ import annotations
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_otlp.namedtuple import NamedTuple
+from pytest_otlp import events
 from pytest_otlp.recorder import Attempt, Policy, Recorder
-from pytest_otlp.reports import FACTS, PlainReport, plain_report_of
+from pytest_otlp.reports import FACTS, passed_plainly
 
 if TYPE_CHECKING:
     import warnings
@@ -30,11 +29,35 @@ DELAY = 0.03
 """s for which a fact may wait for company: the exporter lets spans wait six times as long."""
 
 
-class _Start(NamedTuple):
-    """A test of a worker is about to run."""
+_BRIEFLY: tuple[tuple[str, object], ...] = (("setup", str), ("call", type(None)), ("teardown", str))
+"""The phases of a plain pass, and the facts that their reports have of it (`reports.Packed`)."""
 
-    nodeid: str
-    time: int
+
+class _Running:
+    """A test of a worker of which nothing is to be told so far but that its phases passed, and when.
+
+    What the thread of the tests' reports writes in here, the thread that tells of it reads, and the other way round.
+    """
+
+    __slots__ = ("announced", "case", "key", "nodeid", "phases", "start", "times", "told", "worker")
+
+    def __init__(self, nodeid: str, start: int) -> None:
+        self.nodeid = nodeid
+        self.start = start
+        self.worker = ""
+        """Empty before the first report."""
+        self.case = ""
+        """Encoded, as the first report had it."""
+        self.phases: list[tuple[float, float, float]] = []
+        """Start, end and duration in s, as they are reported; with the last report come better ones."""
+        self.times = ""
+        """Those."""
+        self.key = 0
+        """0 before its start is told."""
+        self.announced = ""
+        """The worker that its start named."""
+        self.told = False
+        """The case is."""
 
 
 class DelayedWork:
@@ -66,102 +89,144 @@ class DelayedWork:
 
 
 class ControllerRecorder(Recorder):
-    """Writes each fact down in the order in which it came, what is more than a plain pass at once."""
+    """Notes what passes plainly, to be told a little later, and tells all else at once, after what was noted."""
 
     def __init__(self, config: pytest.Config, journal: Journal, now: Callable[[], int], policy: Policy) -> None:
         super().__init__(config, journal, now, policy)
         self._append = journal.hold
-        self._waiting: deque[_Start | PlainReport] = deque()
+        self._running: dict[str, _Running] = {}
+        self._over: deque[_Running] = deque()
+        """Wait to be told of."""
         self._turn = threading.RLock()
-        """Of who takes from what waits; to put something there needs none."""
-        self._starts: list[Attempt] = []
-        """Tests that began, in their order: one that has passed before we come to it needs no line for its start."""
-        self._stuck: PlainReport | None = None
-        """What comes before all that waits, and is more than a plain pass after all: other plugins may have to be asked
-        about it, in their own thread."""
-        self._later = DelayedWork(self._write_plain)
+        """Of who tells; to note that a phase passed needs none."""
+        self._telling = False
+        """Somebody will tell of what was noted until now."""
+        self._later = DelayedWork(self._tell_later)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self._wait(_Start(nodeid, self._now()))
+        time = self._now()
+        awaited = self._awaited(nodeid) if self._attempts else None
+        if awaited is not None:
+            with self._in_order():
+                self._start_again(*awaited, time)
+        elif nodeid in self._running:
+            # It runs more than once at a time (`--dist=each`).
+            with self._in_order():
+                self.start_elsewhere(nodeid, worker_that_runs(self._dsession, nodeid), time)
+        else:
+            self._running[nodeid] = _Running(nodeid, time)
+            self._tell_soon()
+
+    def _awaited(self, nodeid: str) -> tuple[str, Attempt] | None:
+        """The worker of a test that is to be attempted again, and what is known of it."""
+        found = ((worker, test) for (worker, known), test in self._attempts.items() if known == nodeid and test.awaited)
+        return next(found, None)
+
+    def _start_again(self, worker: str, attempt: Attempt, time: int) -> None:
+        attempt.awaited = False
+        self._append(events.encode_started(attempt.key, attempt.nodeid, time, worker=worker))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        try:
-            plain = plain_report_of(report) if self._plainly or self.tells_plainly() else None
-        except Exception:  # noqa: BLE001  a report that another plugin made may have any shape
-            plain = None
-        if plain is None or self._stuck is not None or isinstance(plain.facts, tuple):
+        if not self._note(report):
             with self._in_order():
                 super().pytest_runtest_logreport(report)
-        else:
-            # Other plugins may change the report, or write all of it down.
-            report.__dict__.pop(FACTS, None)
-            self._wait(plain)
 
-    def _wait(self, fact: _Start | PlainReport) -> None:
-        waiting = self._waiting
-        waiting.append(fact)
-        # Who finds something there has been told to take all of it.
-        if len(waiting) == 1:
+    def _note(self, report: pytest.TestReport) -> bool:
+        """Takes a report that says no more than that a phase passed, of a test of which that is all; else False."""
+        try:
+            test = self._running.get(report.nodeid)
+            if test is None or not (self._plainly or self.tells_plainly()):
+                return False
+            told: dict[str, Any] = report.__dict__
+            facts: Any = told.get(FACTS)
+            worker: str = told["worker_id"]
+            when, kind = _BRIEFLY[len(test.phases)]
+            if type(facts) is not kind or report.when != when or not passed_plainly(report):
+                return False
+            if not test.phases:
+                test.case, test.worker = facts, worker
+                if test.key and worker != test.announced:
+                    self._tell_soon()
+            elif worker != test.worker:
+                return False
+            test.phases.append((report.start, report.stop, report.duration))
+        except Exception:  # noqa: BLE001  a report that another plugin made may have any shape
+            return False
+        # Other plugins may write all of it down.
+        told.pop(FACTS, None)
+        if when == "teardown":
+            del self._running[test.nodeid]
+            test.times = facts
+            self._over.append(test)
+            self._tell_soon()
+        return True
+
+    def _tell_soon(self) -> None:
+        if not self._telling:
+            self._telling = True
             self._later.want()
 
-    def _write_plain(self) -> None:
+    def _tell_later(self) -> None:
         """In the thread of its own."""
         with self._turn:
-            self._stuck = self._stuck or self._tell_waiting()
-            self._announce_all()
+            self._tell_noted()
             self._journal.flush()
 
     @contextmanager
     def _in_order(self) -> Generator[None]:
-        """For what is told at once, after all that waits."""
+        """For what is told at once, after all that was noted."""
         with self._turn:
-            while (fact := self._stuck or self._tell_waiting()) is not None:
-                self._stuck = None
-                self._announce_all()
-                self._tell_more(fact)
-            self._announce_all()
+            self._tell_noted()
             try:
                 yield
             finally:
                 self._journal.flush()
 
-    def _tell_waiting(self) -> PlainReport | None:
-        """Up to what is more than a plain pass, which then waits no more."""
-        while self._waiting:
-            fact = self._waiting.popleft()
-            try:
-                if isinstance(fact, _Start):
-                    self._take_start(fact)
-                elif not self._take_from_afar(fact):
-                    return fact
-            except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
-                self._note_defect(fact.nodeid, error)
-        return None
+    def _tell_noted(self) -> None:
+        """A test that has passed by now needs no line for its start."""
+        self._telling = False
+        while self._over:
+            self._tell_passed(self._over.popleft())
+        for test in tuple(self._running.values()):
+            if not test.key:
+                self._announce(test)
+            elif test.worker not in ("", test.announced):
+                self._place(test)
 
-    def _take_start(self, start: _Start) -> None:
-        attempt = self.start_elsewhere(start.nodeid, start.time)
-        if attempt is not None:
-            self._starts.append(attempt)
+    def _tell_passed(self, test: _Running) -> None:
+        nodeid = "" if test.key else test.nodeid
+        case = "" if test.told else test.case
+        self._append(events.encode_passed(test.key or self.new_key(), 1, test.worker, test.times, case, nodeid))
 
-    def _announce_all(self) -> None:
-        """Who runs a test nobody says at its start; most have reported by now."""
-        for attempt in self._starts:
-            if attempt.untold:
-                self.announce(attempt, attempt.announced or worker_that_runs(self._dsession, attempt.nodeid))
-        self._starts.clear()
+    def _announce(self, test: _Running) -> None:
+        """Who runs a test nobody says at its start."""
+        case, worker = test.case, test.worker
+        test.key, test.told = self.new_key(), bool(case)
+        test.announced = worker or worker_that_runs(self._dsession, test.nodeid)
+        self._append(events.encode_started(test.key, test.nodeid, test.start, case, test.announced))
+
+    def _place(self, test: _Running) -> None:
+        """The first report of a test says which worker runs it: the id of its span depends on it."""
+        case = "" if test.told else test.case
+        test.announced, test.told = test.worker, True
+        self._append(events.encode_phases(test.key, 1, test.worker, (), last=False, case=case))
 
     @property
     def _dsession(self) -> Any:
         return self._config.pluginmanager.getplugin("dsession")
 
-    def _tell_more(self, plain: PlainReport) -> None:
-        try:
-            if plain.facts is not None:
-                plain.report.__dict__[FACTS] = plain.facts
-            self._record(plain.report)
-        except Exception as error:  # noqa: BLE001  see `Recorder.pytest_runtest_logreport`
-            self._note_defect(plain.nodeid, error)
+    def _claim(self, worker: str, nodeid: str) -> Attempt:
+        """What was noted of a test goes on as an `Attempt`: it is no plain pass after all."""
+        test = self._running.get(nodeid)
+        if test is None or (test.phases and test.worker != worker):
+            return super()._claim(worker, nodeid)
+        del self._running[nodeid]
+        attempt = self._attempts[worker, nodeid] = Attempt(test.key, nodeid)
+        attempt.announced = test.announced
+        attempt.case = "" if test.told else test.case
+        attempt.plain = [(int(start * 1e9), int(end * 1e9), duration) for start, end, duration in test.phases]
+        return attempt
 
     def tell(self, line: str) -> None:
         with self._in_order():
@@ -186,6 +251,9 @@ class ControllerRecorder(Recorder):
 
     def finish(self, exit_code: int) -> None:
         with self._in_order():
+            for test in tuple(self._running.values()):
+                if test.phases:
+                    self._claim(test.worker, test.nodeid)
             super().finish(exit_code)
         self._later.end()
 

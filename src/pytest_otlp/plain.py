@@ -41,7 +41,7 @@ class PlainPhases:
     def take(self, report: TestReport) -> PhaseWatch | None:
         """The phase that a report tells of, if there is nothing to tell of it and of those before it but the times.
 
-        What it asks of the report is what `plain_report_of` asks, without a call for it.
+        What it asks of the report is what `passed_plainly` asks, without a call for it.
         """
         watch = self._awaited
         if (

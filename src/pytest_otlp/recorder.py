@@ -37,12 +37,10 @@ from pytest_otlp.reports import (
     LONG_PHASE,
     Facts,
     PhaseExtra,
-    PlainReport,
     failure_of,
     failure_of_exception,
     output_of,
     phase_of,
-    plain_report_of,
     properties_of,
     reason_of,
     subtest_of,
@@ -87,18 +85,12 @@ class Attempt:
     case = ""
     """Encoded; empty where it is told, or not known."""
     announced = ""
-    """The worker that its start names."""
-    untold = 0
-    """When it began; 0 where its start is told."""
+    """The worker that its start named."""
     passed = True
     rerun = False
     """Another attempt will follow it."""
     awaited = False
     """The start of that one was not announced yet."""
-    told = False
-    """More is known of it than the times of its phases: a report that has only these may be of the next attempt."""
-    brief = False
-    """Its worker says no more of a plain phase than that it was one, until the last."""
     subtests: Sequence[Subtest] = ()
     """Of the phase that runs."""
     latest = ""
@@ -112,10 +104,6 @@ class Attempt:
         """The first phases, as far as there is no more to tell of them; they are in no row yet."""
         self.offset = 0
         """From those times to ns since the epoch."""
-
-    def expects(self, when: str) -> bool:
-        """Whether a phase of which only the times are to be told can be the next of a plain pass."""
-        return not self.told and not self.rows and when == PHASES[len(self.plain)]
 
 
 class Policy(NamedTuple):
@@ -213,30 +201,17 @@ class Recorder:
         attempt.plain = [(watch.start, watch.end, watch.duration) for watch in taken]
         attempt.latest = taken[-1].when if taken else ""
 
-    def start_elsewhere(self, nodeid: str, time: int) -> Attempt | None:
-        """A test of a worker is about to run: what is to be announced of it, before anything else but a plain pass.
-
-        None of a further attempt: of that the worker is known.
-        """
-        for (owner, known), attempt in self._attempts.items():
-            if known == nodeid and attempt.awaited:
-                attempt.awaited = False
-                self._append(events.encode_started(attempt.key, nodeid, time, worker=owner))
-                return None
-        return self._begin(nodeid, time)
-
-    def _begin(self, nodeid: str, time: int) -> Attempt:
-        self._keys += 1
-        attempt = Attempt(self._keys, nodeid)
-        attempt.untold = time
-        self._unclaimed.setdefault(nodeid, []).append(attempt)
-        return attempt
-
-    def announce(self, attempt: Attempt, worker: str) -> None:
-        """Tells of its start. `worker`: empty where it is not known yet."""
+    def start_elsewhere(self, nodeid: str, worker: str, time: int) -> None:
+        """A test of a worker (empty where it is not known yet) is about to run."""
+        attempt = Attempt(self.new_key(), nodeid)
         attempt.announced = worker
-        self._append(events.encode_started(attempt.key, attempt.nodeid, attempt.untold, attempt.case, worker))
-        attempt.untold, attempt.case = 0, ""
+        self._unclaimed.setdefault(nodeid, []).append(attempt)
+        self._append(events.encode_started(attempt.key, nodeid, time, worker=worker))
+
+    def new_key(self) -> int:
+        """For another test."""
+        self._keys += 1
+        return self._keys
 
     @property
     def current_key(self) -> int:
@@ -267,11 +242,7 @@ class Recorder:
                     self._passed()
                 return
             self._keep_current()
-            plain = plain_report_of(report) if self._plainly or self.tells_plainly() else None
-            if plain is not None and self._take_from_afar(plain):
-                report.__dict__.pop(FACTS, None)
-            else:
-                self._record(report)
+            self._record(report)
         except Exception as error:  # noqa: BLE001  see above
             self._note_defect(report.nodeid, error)
 
@@ -285,67 +256,12 @@ class Recorder:
         self._journal.hold(PASSED % (self._current[0], self._phases.attempt, '""', self._phases.packed(), ""))
         self._current = 0, ""
 
-    def _take_from_afar(self, plain: PlainReport) -> bool:
-        """Tells of a phase of a test of another process; False, and nothing is done, where more is to be told of it."""
-        when, worker, facts = plain.when, plain.worker, plain.facts
-        attempt = self._attempts.get((worker, plain.nodeid))
-        if facts is None and when == "call" and attempt is not None and attempt.brief:
-            facts = ""
-        if facts is None or when not in PHASES:
-            return False
-        attempt = attempt or self._claim(worker, plain.nodeid)
-        if not attempt.expects(when) or (isinstance(facts, tuple) and facts[2]):
-            return False
-        if isinstance(facts, str):
-            self._take_briefly(attempt, plain, facts)
-        else:
-            unpacked = unpack(facts)
-            self._learn(attempt, unpacked)
-            self._take(attempt, plain, unpacked.start, unpacked.end)
-        if worker != attempt.announced and when == "setup":
-            if attempt.untold:
-                attempt.announced = worker
-            elif attempt.plain:
-                self._place(attempt, worker)
-        return True
-
     def _learn(self, attempt: Attempt, facts: Facts) -> None:
         """What the facts of any phase tell of the test."""
         attempt.number = facts.attempt or attempt.number
         attempt.case = facts.case or attempt.case
         for number, (start, end) in enumerate(facts.earlier[: len(attempt.plain)]):
             attempt.plain[number] = start, end, attempt.plain[number][2]
-
-    def _take_briefly(self, attempt: Attempt, plain: PlainReport, facts: str) -> None:
-        """The teardown's report has the times of all phases: until then those of the reports have to do."""
-        if plain.when == "teardown":
-            nodeid = attempt.nodeid if attempt.untold else ""
-            self._append(events.encode_passed(attempt.key, attempt.number, plain.worker, facts, attempt.case, nodeid))
-            attempt.untold = 0
-            self._forget(attempt, plain.worker)
-        else:
-            attempt.brief = True
-            attempt.case = facts or attempt.case
-            attempt.plain.append((int(plain.start * 1e9), int(plain.stop * 1e9), plain.duration))
-
-    def _take(self, attempt: Attempt, plain: PlainReport, start: int, end: int) -> None:
-        attempt.plain.append((start, end, plain.duration))
-        if plain.when == "teardown":
-            self._pass(attempt, plain.worker)
-        elif end - start > LONG_PHASE:
-            self._write(attempt, plain.worker, last=False)
-
-    def _pass(self, attempt: Attempt, worker: str) -> None:
-        """All three phases are told in one short line."""
-        (a, b, setup), (c, d, call), (e, f, teardown) = attempt.plain
-        times = events.pack_times(attempt.offset, (a, b, c, d, e, f), (setup, call, teardown))
-        self._append(events.encode_passed(attempt.key, attempt.number, worker, times, attempt.case))
-        self._forget(attempt, worker)
-
-    def _place(self, attempt: Attempt, worker: str) -> None:
-        """The first report of a test says which worker runs it, if its start did not: its span's id depends on it."""
-        self._append(events.encode_phases(attempt.key, attempt.number, worker, (), last=False, case=attempt.case))
-        attempt.case = ""
 
     def tells_plainly(self) -> bool:
         """Whether there is nothing that every test has to tell."""
@@ -397,7 +313,6 @@ class Recorder:
     def _add_subtest(self, attempt: Attempt, report: pytest.TestReport, facts: Facts) -> None:
         """Reports of subtests come before the one of the phase that they are in."""
         category = self._category(report)
-        attempt.told = True
         attempt.passed = attempt.passed and report.outcome == "passed"
         attempt.subtests = (*attempt.subtests, subtest_of(report, category, facts, self._policy.redact))
 
@@ -418,7 +333,7 @@ class Recorder:
         """The first report of a test that a worker runs: now the worker is known."""
         waiting = self._unclaimed.get(nodeid)
         if not waiting:
-            self.announce(self._begin(nodeid, self._now()), worker)
+            self.start_elsewhere(nodeid, worker, self._now())
             waiting = self._unclaimed[nodeid]
         attempt = self._attempts[worker, nodeid] = waiting.pop(0)
         if not waiting:
@@ -429,7 +344,6 @@ class Recorder:
         extra = facts.extra or PhaseExtra()
         for line in extra.process:
             self._append(line)
-        attempt.told = True
         attempt.latest = report.when
         attempt.passed = attempt.passed and category in _PASSED
         self.defect = self.defect or extra.defect
@@ -478,7 +392,7 @@ class Recorder:
         if attempt.rerun:
             attempt.number += 1
             attempt.passed = True
-            attempt.rerun = attempt.told = False
+            attempt.rerun = False
             attempt.latest = ""
         else:
             self._forget(attempt, worker)

@@ -103,35 +103,14 @@ def _decoded(text: str) -> PhaseExtra:
     )
 
 
-class PlainReport(NamedTuple):
-    """A report that says of its phase no more than that it passed, and when: as it was when it came."""
-
-    report: pytest.TestReport
-    when: str
-    nodeid: str
-    worker: str
-    """Empty for a test of this process, or of one that was forked from it."""
-    facts: Packed | None
-    start: float
-    stop: float
-    duration: float
-    """s"""
-
-
-def plain_report_of(report: pytest.TestReport) -> PlainReport | None:
-    """None where it says more. Every test asks. Other plugins' reports may have any shape."""
-    told = report.__dict__
-    if not (
-        type(report) is pytest.TestReport
-        and report.outcome == "passed"
+def passed_plainly(report: pytest.TestReport) -> bool:
+    """Whether it says no more of its phase than that it passed, and when. Other plugins' reports may have any shape."""
+    return (
+        report.outcome == "passed"
+        and type(report) is pytest.TestReport
         and not report.user_properties
         and type(report.duration) is float
-        and "wasxfail" not in told
-    ):
-        return None
-    worker = told.get("worker_id", "")
-    return PlainReport._make(
-        (report, report.when, report.nodeid, worker, told.get(FACTS), report.start, report.stop, report.duration)
+        and "wasxfail" not in report.__dict__
     )
 
 
