@@ -37,7 +37,9 @@ class ControllerHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        settings = self._settings._replace(brief=self._recorder.tells_plainly())
+        # Of two that run the same test at a time only what both say in full can be told apart.
+        brief = self._settings.copies == 1 and self._recorder.tells_plainly()
+        settings = self._settings._replace(brief=brief)
         node.workerinput[INPUT] = [tuple(settings), tuple(self._anchor)]
         self._recorder.tell(events.encode(WorkerStarted(node.gateway.id, self._now())))
 

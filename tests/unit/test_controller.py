@@ -84,19 +84,21 @@ class Run:
     def start(self, nodeid: str) -> None:
         self.recorder.pytest_runtest_logstart(nodeid)
 
-    def report(self, nodeid: str, when: Any, facts: Any = None, outcome: Any = "passed") -> None:
+    def report(
+        self, nodeid: str, when: Any, facts: Any = None, outcome: Any = "passed", *, worker: str = "gw0"
+    ) -> None:
         report = pytest.TestReport(nodeid, ("a.py", 0, "t"), {}, outcome, None, when, (), 0.5, 1.0, 1.5)
-        report.__dict__["worker_id"] = "gw0"
+        report.__dict__["worker_id"] = worker
         if facts is not None:
             report.__dict__[FACTS] = facts
         self.recorder.pytest_runtest_logreport(report)
 
-    def passes(self, nodeid: str, *, after: str = "") -> None:
+    def passes(self, nodeid: str, *, after: str = "", worker: str = "gw0") -> None:
         """`after`: the last phase that was reported."""
         plain = {"setup": events.encode_case(CASE), "call": None, "teardown": TIMES}
         phases = list(plain)
         for when in phases[phases.index(after) + 1 if after else 0 :]:
-            self.report(nodeid, when, plain[when])
+            self.report(nodeid, when, plain[when], worker=worker)
 
     @property
     def told(self) -> list[events.Event | None]:
@@ -146,6 +148,55 @@ def test_a_test_that_runs_is_told_with_all_that_is_known(run: Run) -> None:
         PASSED._replace(case=None, nodeid=""),
         COLLECTED,
     ]
+
+
+def test_who_runs_a_test_is_told_as_soon_as_it_is_known(run: Run) -> None:
+    run.start("a.py::t")
+    run.recorder.tests_collected(2)
+    run.report("a.py::t", "setup", events.encode_case(CASE))
+    run.recorder.tests_collected(2)
+    run.passes("a.py::t", after="setup")
+    run.recorder.tests_collected(2)
+    assert run.told == [
+        events.TestStarted(1, "a.py::t", 7),
+        COLLECTED,
+        events.PhasesFinished(1, 1, "gw0", last=False, phases=(), case=CASE),
+        COLLECTED,
+        PASSED._replace(case=None, nodeid=""),
+        COLLECTED,
+    ]
+
+
+def test_a_test_that_runs_on_two_workers_at_a_time(run: Run) -> None:
+    run.start("a.py::t")
+    run.start("a.py::t")
+    for when, facts in (("setup", pack(Facts(5, 6, 1))), ("call", None), ("teardown", pack(Facts(7, 8, 1)))):
+        run.report("a.py::t", when, facts, worker="gw1")
+    run.passes("a.py::t")
+    run.recorder.tests_collected(2)
+    starts = [event for event in run.told if isinstance(event, events.TestStarted)]
+    assert [start.nodeid for start in starts] == ["a.py::t", "a.py::t"]
+    ends = [event for event in run.told if isinstance(event, events.PhasesFinished) and event.last]
+    assert sorted((end.key, end.worker) for end in ends) == sorted(zip((1, 2), ("gw1", "gw0"), strict=True))
+
+
+def test_the_phases_of_a_test_that_the_end_of_the_run_found(run: Run) -> None:
+    run.start("a.py::t")
+    run.report("a.py::t", "setup", events.encode_case(CASE))
+    run.report("a.py::t", "call")
+    run.recorder.finish(2)
+    started, phases, _ = run.told
+    assert started == events.TestStarted(1, "a.py::t", 7, CASE, "gw0")
+    assert phases == events.PhasesFinished(
+        1,
+        1,
+        "gw0",
+        last=False,
+        phases=tuple(
+            events.Phase(when, "passed", category, 1_000_000_000, 1_500_000_000, 0.5)
+            for when, category in (("setup", ""), ("call", "passed"))
+        ),
+    )
 
 
 def test_a_failure_comes_after_its_start_and_what_passed_before_it(run: Run) -> None:

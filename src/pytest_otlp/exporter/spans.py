@@ -297,12 +297,13 @@ def _own_attributes(attempt: Attempt | Passed) -> dict[str, AttributeValue]:
     case = attempt.case
     if case is None:
         return attributes
-    attributes[semconv.CODE_FUNCTION_NAME] = case.function
-    if case.line:
-        attributes[semconv.CODE_LINE_NUMBER] = case.line
-    if case.description:
-        attributes[semconv.DESCRIPTION] = case.description
-    for name, value in case.parameters:
+    _, line, function, _, description, _, parameters, _ = case
+    attributes[semconv.CODE_FUNCTION_NAME] = function
+    if line:
+        attributes[semconv.CODE_LINE_NUMBER] = line
+    if description:
+        attributes[semconv.DESCRIPTION] = description
+    for name, value in parameters:
         attributes[semconv.PARAMETERS + name] = value
     return attributes
 
@@ -312,7 +313,8 @@ def _alike_in(attempt: Attempt | Passed) -> tuple[str, str | None, Sequence[str]
     case = attempt.case
     if case is None:
         return suite_of(attempt.nodeid), None, (), ""
-    return case.suite, case.path, case.markers, case.group
+    path, _, _, suite, _, markers, _, group = case
+    return suite, path, markers, group
 
 
 def _common_attributes(

@@ -13,16 +13,16 @@ from pytest_otlp.traces import Plan
 
 SHORTEST = 1_024
 """ns: Jaeger flags shorter spans, and its page can show no less."""
-_GRAIN = 10
-"""Bits: times are given to 1,024 ns: what is below is noise of reading the clock, and would be a tenth of all bytes."""
+_BELOW = 1_023
+"""ns: times are given to 1,024 ns: what is below is noise of reading the clock, and would be a tenth of all bytes."""
 SPAN_ID_BYTES = 8
 _TRACE_ID_BYTES = 16
 
 
 def rounded(start: int, end: int) -> tuple[int, int]:
     """A span's times as they are sent."""
-    start = start >> _GRAIN << _GRAIN
-    end = end >> _GRAIN << _GRAIN
+    start -= start & _BELOW
+    end -= end & _BELOW
     return start, end if end > start else start + SHORTEST
 
 
@@ -36,6 +36,8 @@ class Trace(NamedTuple):
     plan: Plan = traces.WHOLE
     files: dict[tuple[str, int], Trace] = {}  # noqa: RUF012  replaced wherever there are files
     """The traces of files, as far as somebody asked."""
+    undivided: dict[str, Trace] = {}  # noqa: RUF012  as above
+    """Of these, by their path, those that hold all tests of their file."""
 
     @classmethod
     def of(cls, session: SessionStarted) -> Trace:
@@ -44,7 +46,7 @@ class Trace(NamedTuple):
 
     def split(self, event: TracesSplit) -> Trace:
         """The same, of a run that has further traces."""
-        return self._replace(plan=Plan(event.per, event.tests), files={})
+        return self._replace(plan=Plan(event.per, event.tests), files={}, undivided={})
 
     def of_test(self, worker: str, nodeid: str, attempt: int) -> Trace:
         """The trace that a test is in."""
@@ -53,7 +55,12 @@ class Trace(NamedTuple):
         if self.plan.per == "test":
             return self._beside(self.plan.key_of(worker, nodeid, attempt), b"")
         path = file_of(nodeid)
-        return self.of_file(path, self.plan.part_of(path, nodeid))
+        known = self.undivided.get(path)
+        if known is None:
+            known = self.of_file(path, self.plan.part_of(path, nodeid))
+            if self.plan.parts(path) == 1:
+                self.undivided[path] = known
+        return known
 
     def of_file(self, path: str, part: int) -> Trace:
         """The trace of a file's tests, or of a part of them."""
