@@ -171,7 +171,11 @@ class Session:
         if os.getpid() != self._pid or self.recorder.exit_code is not None:
             return
         self.recorder.finish(exit_code)
-        self._journal.close()
+        self._journal.flush()
+        with suppress(OSError):  # see `_kept_journal`
+            # Where a test has removed it, the exporter finds it only as long as we have it open.
+            if self._journal.path.exists():
+                self._journal.close()
         if self._exporter is None:
             if exit_code in _NOTHING_TO_TELL:
                 journal.discard(self._journal.path)
@@ -190,7 +194,9 @@ class Session:
         if os.getpid() != self._pid or self.recorder.exit_code is None:
             return
         exporter, self._exporter = self._exporter, None
-        if exporter is not None and (line := self._delivered(exporter)):
+        line = self._delivered(exporter) if exporter is not None else ""
+        self._journal.close()
+        if line:
             self._say(line)
 
     def _say(self, line: str) -> None:

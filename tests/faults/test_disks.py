@@ -33,6 +33,17 @@ FULL = {
     "test_it.py": passing(60),
 }
 
+# An interpreter that needs longer to start than the run takes.
+LATE = """
+    import pathlib
+    import sys
+
+    slow = pathlib.Path("slow").absolute()
+    slow.write_text(f'#!/bin/sh\\nsleep 0.5\\nexec {sys.executable} "$@"\\n')
+    slow.chmod(0o755)
+    sys.executable = str(slow)
+"""
+
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits")
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
@@ -85,9 +96,11 @@ def test_14_nothing_can_be_written(scene: Scene) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a journal without a name may not be found")
 @pytest.mark.parametrize("where", ["def test_first(): ", ""], ids=["in a test", "while collecting"])
-def test_14_the_suite_removes_the_cache(scene: Scene, where: str) -> None:
-    """While the exporter still gets ready."""
-    suite = f"import shutil\n{where}shutil.rmtree('.pytest_cache', ignore_errors=True)\n" + passing(5)
+@pytest.mark.parametrize("conftest", ["", LATE], ids=["it gets ready", "it is not there yet"])
+def test_14_the_suite_removes_the_cache(scene: Scene, where: str, conftest: str) -> None:
+    """The exporter finds it all the same."""
+    module = f"import shutil\n{where}shutil.rmtree('.pytest_cache', ignore_errors=True)\n" + passing(5)
+    suite = {"conftest.py": conftest, "test_it.py": module}
     with OtlpServer() as server, scene.live(suite, server) as live:
         ended = live.ended(scene.without(suite))
     assert ended.line is not None
