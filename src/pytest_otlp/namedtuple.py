@@ -52,7 +52,7 @@ else:
 
         @classmethod
         def _make(cls, values: Iterable[Any]) -> NamedTuple:
-            """From a value for each field: in half the time."""
+            """From a value for each field, without a look at which are given."""
             made = tuple.__new__(cls, values)
             if len(made) != len(cls._fields):
                 raise TypeError(f"{cls.__name__} has {len(cls._fields)} fields, not {len(made)}")

@@ -131,7 +131,6 @@ class Recorder:
         self._warnings_of_run = 0
         self._failure: Failure | None = None
         self._plain_status: bool | None = None
-        self._plainly = False
         self._observer: TestObserver | None = None
         self._thread = threading.get_ident()
         """Writes what is known of a test; others may only add to it."""
@@ -157,7 +156,7 @@ class Recorder:
     def start(self, test: Described, time: int) -> None:
         """A test of this process is about to run."""
         self._keep_current()
-        self._keys = key = self._keys + 1
+        key = self.new_key()
         self._current = key, test.nodeid
         if self._phases is not None:
             self._phases.begin()
@@ -265,8 +264,7 @@ class Recorder:
 
     def tells_plainly(self) -> bool:
         """Whether there is nothing that every test has to tell."""
-        self._plainly = self._knows_status() and self._policy.output != "all"
-        return self._plainly
+        return self._knows_status() and self._policy.output != "all"
 
     def _record(self, report: pytest.TestReport) -> None:
         when = report.when

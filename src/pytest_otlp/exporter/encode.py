@@ -36,7 +36,7 @@ def encode(resource: Attributes, records: Sequence[Record], to: Format = PROTOBU
 
 
 def _at_once(resource: Attributes, records: Sequence[Record], to: Format) -> Encoded | None:
-    """As one payload, which most are, in half the time; None where that is too large, or a record is."""
+    """As one payload, which most are, without a look at each record's size; None where that is too large, or one is."""
     if not 0 < len(records) <= MOST_RECORDS:
         return None
     try:

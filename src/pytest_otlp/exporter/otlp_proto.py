@@ -232,9 +232,7 @@ def _shared_span(shared: SharedSpan) -> bytes:
     common, trace_id, span_id, parent_id, start, end, name, attributes = shared
     known = _shared.get(id(common)) or _remember(common)
     _, before, after, head, pack = known
-    # As `check_ids`, without a call for each.
-    if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
-        raise ValueError(_BAD_ID)
+    check_ids(trace_id, span_id)
     if len(parent_id) == SPAN_ID_SIZE and not name and not attributes:
         ids = trace_id, _SPAN_SPAN_ID, span_id, _SPAN_PARENT, parent_id
         return pack(head, *ids, before, _START_TAG, start, _END_TAG, end, after)
@@ -268,10 +266,7 @@ _MOST_SHARED = 512
 def check_ids(trace_id: bytes, span_id: bytes) -> None:
     """Raises ValueError where they are no ids: an endpoint would throw away the whole batch."""
     if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
-        raise ValueError(_BAD_ID)
-
-
-_BAD_ID = "an id of a wrong length"
+        raise ValueError("an id of a wrong length")
 
 
 def check_parent(span_id: bytes) -> None:

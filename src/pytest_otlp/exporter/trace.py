@@ -36,8 +36,6 @@ class Trace(NamedTuple):
     plan: Plan = traces.WHOLE
     files: dict[tuple[str, int], Trace] = {}  # noqa: RUF012  replaced wherever there are files
     """The traces of files, as far as somebody asked."""
-    undivided: dict[str, Trace] = {}  # noqa: RUF012  as above
-    """Of these, by their path, those that hold all tests of their file."""
 
     @classmethod
     def of(cls, session: SessionStarted) -> Trace:
@@ -46,7 +44,7 @@ class Trace(NamedTuple):
 
     def split(self, event: TracesSplit) -> Trace:
         """The same, of a run that has further traces."""
-        return self._replace(plan=Plan(event.per, event.tests), files={}, undivided={})
+        return self._replace(plan=Plan(event.per, event.tests), files={})
 
     def of_test(self, worker: str, nodeid: str, attempt: int) -> Trace:
         """The trace that a test is in."""
@@ -55,12 +53,7 @@ class Trace(NamedTuple):
         if self.plan.per == "test":
             return self._beside(self.plan.key_of(worker, nodeid, attempt), b"")
         path = file_of(nodeid)
-        known = self.undivided.get(path)
-        if known is None:
-            known = self.of_file(path, self.plan.part_of(path, nodeid))
-            if self.plan.parts(path) == 1:
-                self.undivided[path] = known
-        return known
+        return self.of_file(path, self.plan.part_of(path, nodeid))
 
     def of_file(self, path: str, part: int) -> Trace:
         """The trace of a file's tests, or of a part of them."""
